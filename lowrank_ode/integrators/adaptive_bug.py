@@ -1,0 +1,50 @@
+"""The rank-adaptive (augmented) Basis Update & Galerkin integrator of Ceruti, Kusch and Lubich."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ..matrices import H, LowRank, augment, truncate
+from ..substeps import rk4, step_size
+from .projected import K_field, L_field, S_field
+
+
+@dataclass(frozen=True)
+class AdaptiveBUG:
+    """Rank-adaptive Basis Update & Galerkin [CKL22]: augment the bases, one Galerkin step in them, truncate.
+
+        K-step    K' = F(K V0ᴴ) V0          from U0 S0                        Û = augment(U0, K1), at most 2r columns
+        L-step    L' = F(U0 Lᴴ)ᴴ U0         from V0 S0ᴴ                       V̂ = augment(V0, L1)
+        S-step    S' = Ûᴴ F(Û S V̂ᴴ) V̂       from (Ûᴴ U0) S0 (V̂ᴴ V0)ᴴ           (which is Y itself)
+        truncate  to the smallest rank whose tail is ≤ θ = tol, or tol · ‖S‖ if `relative`, per block; at most max_rank
+    """
+
+    tol: float = 1e-8
+    relative: bool = False
+    max_rank: int | None = None
+    solve: Callable = rk4
+    order: ClassVar[int] = 1
+    exact_on_rank_r: ClassVar[bool] = True
+    keeps_symmetry: ClassVar[bool] = True
+    descends: ClassVar[bool] = True
+    adaptive: ClassVar[bool] = True
+
+    def __post_init__(self):
+        check_truncation("tol", self.tol, self.max_rank)
+
+    def step(self, Y, t, h, F):
+        h = step_size(h)
+        U0, S0, V0 = Y
+        U1 = augment(U0, self.solve(K_field(F, V0), t, U0 @ S0, h))
+        V1 = augment(V0, self.solve(L_field(F, U0), t, V0 @ H(S0), h))
+        S = (H(U1) @ U0) @ S0 @ (H(V0) @ V1)
+        S1 = self.solve(S_field(F, U1, V1), t, S, h)
+        return truncate(LowRank(U1, S1, V1), self.tol, self.relative, self.max_rank)
+
+
+def check_truncation(name, tol, max_rank):
+    """ValueError unless tol ≥ 0 and max_rank is None or ≥ 1: found when a method is made, not in its first step."""
+    if not tol >= 0:
+        raise ValueError(f"{name}: got {tol}, expected a truncation tolerance ≥ 0")
+    if max_rank is not None and max_rank < 1:
+        raise ValueError(f"max_rank: got {max_rank}, expected None or a rank ≥ 1")

@@ -1,0 +1,20 @@
+"""The classical one-step method on the full matrix: the yardstick."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ..matrices import dense
+from ..substeps import rk4, step_size
+
+
+@dataclass(frozen=True)
+class Dense:
+    """W' = F(t, W) on the full m × n matrix by the one-step method `solve`; a LowRank start becomes an ndarray."""
+
+    solve: Callable = rk4
+    order: ClassVar[None] = None        # that of `solve`
+    adaptive: ClassVar[bool] = False
+
+    def step(self, Y, t, h, F):
+        return self.solve(lambda t, W: dense(F(t, W)), t, dense(Y), step_size(h))

@@ -1,0 +1,39 @@
+"""Dynamical low-rank training of Schotthöfer, Zangrando, Kusch, Ceruti and Tudisco, from one gradient."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ..matrices import H, LowRank, augment, truncate
+from ..substeps import step_size
+from .adaptive_bug import check_truncation
+
+
+@dataclass(frozen=True)
+class DLRT:
+    """Dynamical low-rank training [SZKCT22]: adaptive BUG with Euler substeps, all three from one gradient.
+
+        Û = augment(U0, G V0),   V̂ = augment(V0, Gᴴ U0)         with G = F(t, Y)
+        Ŝ = (Ûᴴ U0) S0 (V̂ᴴ V0)ᴴ + h Ûᴴ G V̂                      that is Ŷ = Y + h Û Ûᴴ G V̂ V̂ᴴ
+        truncate to the smallest rank whose tail is ≤ θ = τ ‖Ŝ‖, per block; at most max_rank
+
+    One gradient serves because K-, L- and S-step start at the same matrix: span [U0, K1] = span [U0, G V0], and Û, V̂ hold Y exactly.
+    """
+
+    tau: float = 0.1
+    max_rank: int | None = None
+    order: ClassVar[int] = 1
+    exact_on_rank_r: ClassVar[bool] = False         # Euler substeps are not exact
+    keeps_symmetry: ClassVar[bool] = True
+    descends: ClassVar[bool] = True
+    adaptive: ClassVar[bool] = True
+
+    def __post_init__(self):
+        check_truncation("tau", self.tau, self.max_rank)
+
+    def step(self, Y, t, h, F):
+        h = step_size(h)
+        U0, S0, V0 = Y
+        G = F(t, Y)
+        U1, V1 = augment(U0, G @ V0), augment(V0, H(H(U0) @ G))
+        S1 = (H(U1) @ U0) @ S0 @ (H(V0) @ V1) + h * (H(U1) @ G @ V1)
+        return truncate(LowRank(U1, S1, V1), self.tau, relative=True, max_rank=self.max_rank)

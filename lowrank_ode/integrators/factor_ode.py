@@ -1,0 +1,30 @@
+"""The baseline that must fail: explicit Euler on the differential equations of the factors, with S⁻¹ in them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..matrices import H, LowRank, blockwise
+from ..substeps import step_size
+
+
+@dataclass(frozen=True)
+class FactorODE:
+    """The naive method: U' = (I − U Uᴴ) F V S⁻¹, V' = (I − V Vᴴ) Fᴴ U S⁻ᴴ, S' = Uᴴ F V [KL07], by explicit Euler and QR.
+
+    Its error grows as the smallest singular value of S falls; it is here to be seen failing, and is not in METHODS. Low-rank matrices only.
+    Raises numpy.linalg.LinAlgError where S is exactly singular.
+    """
+
+    def step(self, Y, t, h, F):
+        return _euler(Y, F(t, Y), step_size(h))
+
+
+@blockwise
+def _euler(Y, G, h):
+    U, S, V = Y
+    GV, GU = G @ V, H(H(U) @ G)
+    M = H(U) @ GV
+    U1, R_U = np.linalg.qr(U + h * H(np.linalg.solve(H(S), H(GV - U @ M))))
+    V1, R_V = np.linalg.qr(V + h * H(np.linalg.solve(S, H(GU - V @ H(M)))))
+    return LowRank(U1, R_U @ (S + h * M) @ H(R_V), V1)

@@ -1,0 +1,10 @@
+"""Matrices in factors: LowRank, block-diagonal sums, orthonormal bases and the two projections. Y = U S Vᴴ throughout."""
+
+from .direct_sum import DirectSum, H, Identity, blockwise
+from .lowrank import LowRank, dense, norm, outer
+from .orthonormal import augment, orth
+from .truncation import best_approximation, tangent_projection, truncate
+from .validation import check_state
+
+__all__ = ["DirectSum", "H", "Identity", "LowRank", "augment", "best_approximation", "blockwise", "check_state", "dense", "norm", "orth",
+           "outer", "tangent_projection", "truncate"]

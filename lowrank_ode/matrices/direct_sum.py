@@ -1,0 +1,103 @@
+"""Adjoints, identities, and block-diagonal matrices on which every operation acts block by block."""
+
+import functools
+import operator
+from dataclasses import dataclass
+from itertools import repeat
+
+import numpy as np
+
+
+def H(X):
+    """Adjoint Xᴴ of anything that is a matrix here; the plain transpose for real matrices."""
+    return X.adjoint() if hasattr(X, "adjoint") else X.conj().T
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The n × n identity: a size, never an array."""
+
+    n: int
+    __array_ufunc__ = None
+
+    @property
+    def shape(self):
+        return self.n, self.n
+
+    def adjoint(self):
+        return self
+
+    def __matmul__(self, X):
+        return X
+
+    __rmatmul__ = __matmul__
+
+
+class DirectSum:
+    """Block-diagonal matrix diag(blocks): the weights of a network, its gradient, or any system of coupled matrices.
+
+    Blocks are matrices of any kind. `.blocks` is the tuple of blocks; *iterating* gives the three factors U, S, V as direct sums, so that
+    an integrator unpacks a network as it unpacks a matrix. An ndarray block W is unpacked as Identity, W, Identity.
+    """
+
+    __array_ufunc__ = None
+
+    def __init__(self, blocks):
+        self.blocks = tuple(blocks)
+        if not self.blocks:
+            raise ValueError("blocks: got none, expected at least one matrix")
+
+    def __repr__(self):
+        return f"DirectSum({list(self.blocks)})"
+
+    def __iter__(self):
+        return map(DirectSum, zip(*map(_factors, self.blocks), strict=True))
+
+    @property
+    def shape(self):
+        return tuple(map(sum, zip(*(X.shape for X in self.blocks), strict=True)))
+
+    def adjoint(self):
+        return _adjoint(self)
+
+    def __matmul__(self, X):
+        return _matmul(self, X) if isinstance(X, DirectSum) else NotImplemented
+
+    def __add__(self, X):
+        return _add(self, X) if isinstance(X, DirectSum) else NotImplemented
+
+    def __sub__(self, X):
+        return _sub(self, X) if isinstance(X, DirectSum) else NotImplemented
+
+    def __neg__(self):
+        return _neg(self)
+
+    def __mul__(self, c):
+        return _mul(self, c) if np.isscalar(c) else NotImplemented
+
+    __rmul__ = __mul__
+
+
+def _factors(X):
+    m, n = X.shape
+    return (Identity(m), X, Identity(n)) if isinstance(X, np.ndarray) else X
+
+
+def blockwise(function):
+    """Let a function of matrices act block by block on direct sums; arguments that are no direct sum are the same for every block."""
+
+    @functools.wraps(function)
+    def of_blocks(*args, **options):
+        counts = {len(X.blocks) for X in args if isinstance(X, DirectSum)}
+        if not counts:
+            return function(*args, **options)
+        if len(counts) > 1:
+            raise ValueError(f"{function.__name__}: direct sums of {sorted(counts)} blocks, expected equally many")
+        columns = (X.blocks if isinstance(X, DirectSum) else repeat(X) for X in args)
+        return DirectSum(of_blocks(*row, **options) for row in zip(*columns, strict=False))
+
+    return of_blocks
+
+
+_adjoint = blockwise(H)
+_matmul, _add, _sub, _neg, _mul = map(blockwise, (operator.matmul, operator.add, operator.sub, operator.neg, operator.mul))

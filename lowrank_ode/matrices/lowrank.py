@@ -1,0 +1,165 @@
+"""A matrix that is kept in factors, Y = U S Vᴴ, and never formed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import block_diag
+from scipy.sparse import issparse
+from scipy.sparse.linalg import LinearOperator, aslinearoperator
+
+from .direct_sum import DirectSum, H, Identity, blockwise
+
+
+@dataclass(frozen=True, eq=False)
+class LowRank:
+    """The m × n matrix Y = U S Vᴴ with U (m, p), S (p, q), V (n, q).
+
+    S is any matrix, singular ones too; the bases U and V are orthonormal in start values and in what a step returns, and anything in sums,
+    products and gradients. `U, S, V = Y` unpacks. LowRank with LowRank or sparse under `@`, and LowRank + LowRank, stay LowRank; `@` or `+`
+    with an ndarray gives an ndarray; + sparse or LinearOperator gives a LinearOperator. On direct sums of factors the constructor acts
+    block by block, and LowRank(Identity, W, Identity) is W itself.
+
+    Raises ValueError if a factor is not two-dimensional or the shapes do not fit.
+
+    >>> Y = LowRank(np.eye(4, 2), np.diag([3., 4.]), np.eye(5, 2))
+    >>> Y.shape, Y.rank, float(Y.norm())
+    ((4, 5), 2, 5.0)
+    """
+
+    U: np.ndarray
+    S: np.ndarray
+    V: np.ndarray
+    __array_ufunc__ = None      # ndarrays leave `array @ Y` and `array + Y` to the methods below
+
+    def __new__(cls, U, S, V):
+        if isinstance(S, DirectSum):
+            return blockwise(cls)(U, S, V)
+        if isinstance(U, Identity) and isinstance(V, Identity):
+            return S
+        return object.__new__(cls)
+
+    def __post_init__(self):
+        shapes = [np.shape(X) if not isinstance(X, Identity) else X.shape for X in self]
+        (*_, p), S, (*_, q) = ((shape or (0,)) for shape in shapes)
+        if any(len(shape) != 2 for shape in shapes) or S != (p, q):
+            raise ValueError("U, S, V: shapes {}, {}, {}, expected (m, p), (p, q), (n, q)".format(*shapes))
+
+    def __getnewargs__(self):
+        return tuple(self)
+
+    def __iter__(self):
+        return iter((self.U, self.S, self.V))
+
+    def __repr__(self):
+        return f"<{self.shape[0]}×{self.shape[1]} LowRank matrix of rank {self.rank}, {self.dtype}>"
+
+    @property
+    def shape(self):
+        return self.U.shape[0], self.V.shape[0]
+
+    @property
+    def rank(self):
+        """Rank of the factorisation, min(p, q); the rank of the matrix is smaller where S is singular."""
+        return min(self.S.shape)
+
+    @property
+    def dtype(self):
+        return np.result_type(*(X.dtype for X in self if not isinstance(X, Identity)))
+
+    def adjoint(self):
+        return LowRank(self.V, H(self.S), self.U)
+
+    def dense(self):
+        """The m × n ndarray."""
+        U, S, V = self
+        return U @ S @ H(V)
+
+    def norm(self):
+        """Frobenius norm, by orthogonal factors: the Gram matrices UᴴU and VᴴV would lose half the digits of a difference Y1 − Y2."""
+        R_U, R_V = np.linalg.qr(self.U, mode="r"), np.linalg.qr(self.V, mode="r")
+        return np.linalg.norm(R_U @ self.S @ H(R_V))
+
+    def operator(self):
+        """The same matrix as a scipy LinearOperator."""
+        apply, adjoint = self.__matmul__, H(self).__matmul__
+        return LinearOperator(self.shape, matvec=apply, rmatvec=adjoint, matmat=apply, rmatmat=adjoint, dtype=self.dtype)
+
+    def __matmul__(self, X):
+        U, S, V = self
+        if isinstance(X, LowRank):
+            return LowRank(U, S @ (H(V) @ X.U) @ X.S, X.V)
+        if isinstance(X, np.ndarray):
+            return U @ (S @ (H(V) @ X))
+        if isinstance(X, Identity):
+            return self
+        return LowRank(U, S, H(X) @ V) if _is_operator(X) else NotImplemented
+
+    def __rmatmul__(self, X):
+        U, S, V = self
+        if isinstance(X, np.ndarray):
+            return ((X @ U) @ S) @ H(V)
+        return LowRank(X @ U, S, V) if issparse(X) else NotImplemented
+
+    def __add__(self, X):
+        if getattr(X, "shape", self.shape) != self.shape:
+            raise ValueError(f"+: shapes {self.shape} and {X.shape}, expected equal ones")
+        if isinstance(X, LowRank):
+            return LowRank(np.hstack([self.U, X.U]), _diag(self.S, X.S), np.hstack([self.V, X.V]))
+        if isinstance(X, np.ndarray):
+            return self.dense() + X
+        return self.operator() + aslinearoperator(X) if _is_operator(X) else NotImplemented
+
+    __radd__ = __add__
+
+    def __sub__(self, X):
+        return self + (-X)
+
+    def __rsub__(self, X):
+        return (-self) + X
+
+    def __neg__(self):
+        return -1 * self
+
+    def __mul__(self, c):
+        if not np.isscalar(c):
+            return NotImplemented
+        U, S, V = self
+        return LowRank(c * U, S, V) if isinstance(S, Identity) else LowRank(U, c * S, V)
+
+    __rmul__ = __mul__
+
+
+@blockwise
+def outer(K, V):
+    """K Vᴴ = K · Identity · Vᴴ without forming it; K (m, r), V (n, r)."""
+    if isinstance(V, Identity):
+        return K
+    return H(V) if isinstance(K, Identity) else LowRank(K, Identity(V.shape[1]), V)
+
+
+@blockwise
+def dense(X):
+    """The matrix X (ndarray, LowRank, sparse, LinearOperator or a direct sum of these) as an ndarray (a direct sum of ndarrays)."""
+    if isinstance(X, LowRank):
+        return X.dense()
+    if isinstance(X, LinearOperator):
+        return X @ np.eye(X.shape[1], dtype=X.dtype)
+    return X.toarray() if issparse(X) else np.asarray(X)
+
+
+def norm(X):
+    """Frobenius norm of any matrix."""
+    if isinstance(X, DirectSum):
+        return np.hypot.reduce([norm(block) for block in X.blocks])
+    return X.norm() if isinstance(X, LowRank) else np.linalg.norm(dense(X))
+
+
+def _is_operator(X):
+    return issparse(X) or isinstance(X, LinearOperator)
+
+
+def _diag(S, Z):
+    if isinstance(S, Identity) and isinstance(Z, Identity):
+        return Identity(S.n + Z.n)
+    S, Z = (np.eye(X.n, dtype=other.dtype) if isinstance(X, Identity) else X for X, other in ((S, Z), (Z, S)))
+    return block_diag(S, Z)

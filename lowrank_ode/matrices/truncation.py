@@ -1,0 +1,88 @@
+"""The two projections of the subject: onto the matrices of low rank, and onto their tangent space."""
+
+import numpy as np
+
+from .direct_sum import H, Identity, blockwise
+from .lowrank import LowRank, dense, outer
+from .orthonormal import augment
+
+
+@blockwise
+def truncate(Y, tol=0.0, relative=False, max_rank=None):
+    """Y = U S Vᴴ with orthonormal bases, cut to the smallest rank r ≥ 1 whose discarded tail (Σ_{i>r} σᵢ²)^½ is at most θ [CKL22].
+
+    θ = tol, or tol · ‖S‖ if `relative`; then at most max_rank. The result has S = diag(σ₁ ≥ … ≥ σᵣ), and ‖Y − result‖ equals the tail.
+    tol = 0 keeps every nonzero singular value. A dense block (ndarray) is returned as it is.
+
+    Raises ValueError if tol < 0, max_rank < 1, or S holds NaN or Inf.
+    """
+    if not tol >= 0:
+        raise ValueError(f"tol: got {tol}, expected a truncation tolerance ≥ 0")
+    if max_rank is not None and max_rank < 1:
+        raise ValueError(f"max_rank: got {max_rank}, expected at least 1")
+    if isinstance(Y, np.ndarray):
+        return Y
+    U, S, V = Y
+    if not np.isfinite(S).all():
+        raise ValueError("S: NaN or Inf in the core of the step, expected finite numbers: the field is not finite there, or the step size is too large")
+    P, sigma, Qh = np.linalg.svd(S, full_matrices=False)
+    tail = np.append(np.hypot.accumulate(sigma[::-1])[::-1], 0)         # tail[r] = (Σ_{i>r} σᵢ²)^½, without underflow
+    theta = tol * tail[0] if relative else tol
+    r = max(1, int(np.argmax(tail <= theta)))
+    r = min(r, max_rank or r)
+    return LowRank(U @ P[:, :r], np.diag(sigma[:r]), V @ H(Qh)[:, :r])
+
+
+@blockwise
+def best_approximation(A, rank=None, tol=None):
+    """Best approximation in the Frobenius norm, as a LowRank with orthonormal bases: of rank r, or the smallest within tol (absolute).
+
+    A is any matrix; a LowRank need not have orthonormal bases and is not formed, others are, as m × n ndarrays. With `rank` the result has
+    exactly that many columns, with zero singular values where A has not so many.
+
+    Raises ValueError unless exactly one of rank (1 ≤ rank ≤ min(m, n)) and tol (≥ 0) is given, and if A is not finite.
+    """
+    if (rank is None) == (tol is None):
+        raise ValueError(f"rank, tol: got {rank} and {tol}, expected exactly one of them")
+    if rank is not None and not 1 <= rank <= min(A.shape):
+        raise ValueError(f"rank: got {rank}, expected 1 ≤ rank ≤ min(m, n) = {min(A.shape)}")
+    Y = _orthonormal_factors(A)
+    if rank is None:
+        return truncate(Y, tol)
+    U, S, V = truncate(Y, max_rank=rank)
+    pad = rank - len(S)
+    return LowRank(_complete(U, rank), np.pad(S, (0, pad)), _complete(V, rank)) if pad else LowRank(U, S, V)
+
+
+@blockwise
+def tangent_projection(Y, Z):
+    """P(Y)Z = U Uᴴ Z + Z V Vᴴ − U Uᴴ Z V Vᴴ, the orthogonal projection of Z onto the tangent space at Y = U S Vᴴ [KL07].
+
+    Built from the stored orthonormal bases, so S may be singular. Z is any matrix with `@` from both sides. Returns a LowRank of rank 2r;
+    for a dense block, whose tangent space is everything, Z itself.
+    """
+    if isinstance(Y, np.ndarray):
+        return Z
+    U, _, V = Y
+    K = Z @ V
+    return outer(np.hstack([U, K - U @ (H(U) @ K)]), np.hstack([H(H(U) @ Z), V]))
+
+
+def _orthonormal_factors(A):
+    if not isinstance(A, LowRank):
+        A = dense(A)
+        if not np.isfinite(A).all():
+            raise ValueError("A: NaN or Inf, expected finite numbers")
+        return LowRank(*_svd_factors(A))
+    U, S, V = A
+    (Q_U, R_U), (Q_V, R_V) = np.linalg.qr(U), np.linalg.qr(V)
+    return LowRank(Q_U, R_U @ S @ H(R_V), Q_V)
+
+
+def _svd_factors(A):
+    U, sigma, Vh = np.linalg.svd(A, full_matrices=False)
+    return U, np.diag(sigma), H(Vh)
+
+
+def _complete(U, r):
+    return augment(U, np.eye(len(U), r, dtype=U.dtype))[:, :r]

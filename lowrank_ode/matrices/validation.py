@@ -1,0 +1,38 @@
+"""What is checked at the door, so that the steps need not check it."""
+
+import numpy as np
+
+from .direct_sum import DirectSum, H
+from .lowrank import LowRank
+
+
+def check_state(Y, name="Y0"):
+    """Return Y if a step may start from it: finite, and each LowRank of rank 1 ≤ r ≤ min(m, n) with orthonormal bases.
+
+    Raises ValueError, naming what is wrong, otherwise; TypeError if Y is no ndarray, LowRank or DirectSum.
+    """
+    if isinstance(Y, DirectSum):
+        for k, block in enumerate(Y.blocks):
+            check_state(block, f"{name}.blocks[{k}]")
+        return Y
+    if not isinstance(Y, LowRank):
+        if not isinstance(Y, np.ndarray) or Y.ndim != 2:
+            raise TypeError(f"{name}: got {type(Y).__name__}, expected a LowRank, a two-dimensional ndarray, or a DirectSum of these")
+        _check_finite(Y, name)
+        return Y
+    for letter, X in zip("USV", Y, strict=True):
+        _check_finite(X, f"{name}.{letter}")
+    if not 1 <= max(Y.S.shape) <= min(Y.shape):
+        raise ValueError(f"{name}: a core of shape {Y.S.shape}, expected a rank r with 1 ≤ r ≤ min(m, n) = {min(Y.shape)}")
+    for letter, X in (("U", Y.U), ("V", Y.V)):
+        p = X.shape[1]
+        defect = np.abs(H(X) @ X - np.eye(p)).max()
+        if defect > 1000 * p * np.finfo(X.dtype).eps:
+            raise ValueError(f"{name}.{letter}: max|{letter}ᴴ{letter} − I| = {defect:.1e}, expected orthonormal columns: "
+                             "best_approximation(Y, rank=r) makes them")
+    return Y
+
+
+def _check_finite(X, name):
+    if not np.isfinite(X).all():
+        raise ValueError(f"{name}: NaN or Inf, expected finite numbers")

@@ -1,0 +1,41 @@
+"""Losses of a batch: value, and Δ = ∂value/∂outputs. Outputs are (classes, batch), a column an example, as in the papers."""
+
+import numpy as np
+
+
+def cross_entropy(outputs, labels):
+    """Softmax cross-entropy, mean over the batch. labels: (batch,) whole numbers in [0, classes)."""
+    classes, batch = outputs.shape
+    labels = _class_indices(labels, classes, batch)
+    shifted = outputs - outputs.real.max(axis=0)
+    exponentials = np.exp(shifted)
+    total = exponentials.sum(axis=0)
+    columns = np.arange(batch)
+    loss = (np.log(total) - shifted[labels, columns]).mean()
+    delta = exponentials / total
+    delta[labels, columns] -= 1
+    return loss, delta / batch
+
+
+def mean_squares(outputs, labels):
+    """½ ‖outputs − targets‖² / batch. labels: (batch, classes) real targets, or class indices, which stand for unit vectors."""
+    classes, batch = outputs.shape
+    labels = np.asarray(labels)
+    if labels.ndim == 1:
+        labels = np.eye(classes, dtype=outputs.real.dtype)[_class_indices(labels, classes, batch)]
+    if labels.shape != (batch, classes):
+        raise ValueError(f"labels: shape {labels.shape}, expected ({batch}, {classes}) targets or ({batch},) class indices")
+    difference = outputs - labels.T
+    return (difference * difference).sum() / (2 * batch), difference / batch
+
+
+def _class_indices(labels, classes, batch):
+    labels = np.asarray(labels)
+    if labels.shape != (batch,) or not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(f"labels: shape {labels.shape}, {labels.dtype}, expected ({batch},) whole numbers")
+    if labels.min() < 0 or labels.max() >= classes:
+        raise ValueError(f"labels: range [{labels.min()}, {labels.max()}], expected class indices in [0, {classes})")
+    return labels
+
+
+LOSSES = {"cross_entropy": cross_entropy, "mean_squares": mean_squares}

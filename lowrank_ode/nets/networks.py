@@ -1,0 +1,112 @@
+"""The multilayer perceptron, forwards and backwards.
+
+Activations are matrices with a column an example, Z (features, batch), as in the papers: a layer is Z ↦ σ(W Z + b 1ᵀ), and with
+Δ = ∂loss/∂(W Z + b 1ᵀ) the gradients are ∇_W = Δ Zᵀ, kept as these two factors, ∇_b = Δ 1, and Wᵀ Δ for the layer below. Written with
+`@` alone, so W may be an ndarray or a LowRank, in which case nothing of size m × n appears.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..matrices import DirectSum, H, LowRank, orth, outer
+from .activations import ACTIVATIONS
+from .losses import LOSSES
+
+
+@dataclass(frozen=True)
+class MLP:
+    """Fully connected network of the given widths; the activation acts after every layer but the last. Make one with `mlp`."""
+
+    widths: tuple
+    activation: str = "relu"
+    loss: str = "cross_entropy"
+
+    def __post_init__(self):
+        if len(self.widths) < 2 or any(n != int(n) or n < 1 for n in self.widths):
+            raise ValueError(f"widths: got {self.widths}, expected at least two whole numbers ≥ 1: inputs, hidden widths, outputs")
+        for name, known in (("activation", ACTIVATIONS), ("loss", LOSSES)):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name}: got {getattr(self, name)!r}, expected one of {', '.join(known)}")
+
+    def init(self, rng, rank=None, dtype=np.float64):
+        """Random start [W1, b1, W2, b2, …], b = 0, scaled so that activations keep their size through the layers (He, LeCun).
+
+        rank None: dense weights. An int: hidden layers are LowRank of that rank, the last layer dense. A sequence: one entry a layer, None
+        for a dense one. A LowRank start has random orthonormal bases and equal singular values, with the Frobenius norm of a dense start.
+        Raises ValueError unless 1 ≤ rank ≤ min(m, n) in each layer.
+        """
+        layers = len(self.widths) - 1
+        ranks = [rank] * (layers - 1) + [None] if rank is None or np.isscalar(rank) else list(rank)
+        if len(ranks) != layers:
+            raise ValueError(f"rank: got {len(ranks)} entries, expected one for each of {layers} layers")
+        gain = ACTIVATIONS[self.activation].gain
+        blocks = []
+        for n, m, r in zip(self.widths, self.widths[1:], ranks, strict=False):
+            W = _dense_start(rng, m, n, gain, dtype) if r is None else _lowrank_start(rng, m, n, r, gain, dtype)
+            blocks += [W, np.zeros((m, 1), dtype)]
+        return DirectSum(blocks)
+
+    def outputs(self, params, x):
+        """Outputs before the softmax, (batch, classes), for x (batch, inputs)."""
+        return self._forward(params, x)[-1].T
+
+    def value(self, params, x, labels):
+        """Loss of the batch x (batch, inputs) with labels (batch,), see nets/losses.py."""
+        return LOSSES[self.loss](self._forward(params, x)[-1], labels)[0]
+
+    def value_and_grad(self, params, x, labels):
+        """Loss and its gradient, a DirectSum like params; the gradient of a weight is a LowRank Δ Zᵀ of rank `batch`, never formed.
+
+        Raises ValueError for an empty batch, NaN or Inf in x, or labels out of range.
+        """
+        slope = ACTIVATIONS[self.activation].slope
+        Z = self._forward(params, x)
+        loss, delta = LOSSES[self.loss](Z[-1], labels)
+        grads = []
+        for k in reversed(range(len(Z) - 1)):
+            grads = [outer(delta, Z[k]), delta.sum(axis=1, keepdims=True), *grads]
+            if k:
+                delta = (H(params.blocks[2 * k]) @ delta) * slope(Z[k])
+        return loss, DirectSum(grads)
+
+    def accuracy(self, params, x, labels):
+        """Fraction of examples whose largest output is that of their label."""
+        return float((self.outputs(params, x).argmax(axis=1) == np.asarray(labels)).mean())
+
+    def _forward(self, params, x):
+        """[Z_0 = xᵀ, Z_1, …, outputs]."""
+        x = np.asarray(x)
+        if x.ndim != 2 or x.shape[0] == 0 or x.shape[1] != self.widths[0]:
+            raise ValueError(f"x: shape {x.shape}, expected (batch ≥ 1, {self.widths[0]})")
+        if not np.isfinite(x).all():
+            raise ValueError("x: NaN or Inf, expected finite numbers")
+        sigma = ACTIVATIONS[self.activation].value
+        Z = [x.T]
+        for W, b in zip(params.blocks[::2], params.blocks[1::2], strict=True):
+            a = W @ Z[-1] + b
+            Z.append(sigma(a) if len(Z) < len(self.widths) - 1 else a)
+        return Z
+
+
+def mlp(widths, activation="relu", loss="cross_entropy"):
+    """An MLP of widths [inputs, hidden …, outputs]; activation relu, tanh, softplus or identity; loss cross_entropy or mean_squares.
+
+    >>> net = mlp([784, 100, 100, 10])
+    >>> params = net.init(np.random.default_rng(0), rank=20)
+    >>> loss, grads = net.value_and_grad(params, np.ones((3, 784)), np.array([0, 1, 2]))
+    >>> grads.blocks[0]
+    <100×784 LowRank matrix of rank 3, float64>
+    """
+    return MLP(tuple(widths), activation, loss)
+
+
+def _dense_start(rng, m, n, gain, dtype):
+    return (np.sqrt(gain / n) * rng.standard_normal((m, n))).astype(dtype)
+
+
+def _lowrank_start(rng, m, n, r, gain, dtype):
+    if r != int(r) or not 1 <= r <= min(m, n):
+        raise ValueError(f"rank: got {r} for a {m} × {n} layer, expected a whole number 1 ≤ rank ≤ {min(m, n)}, or None for a dense layer")
+    U, V = (orth(rng.standard_normal((k, r))).astype(dtype) for k in (m, n))
+    return LowRank(U, (np.sqrt(gain * m / r) * np.eye(r)).astype(dtype), V)

@@ -1,0 +1,171 @@
+"""Matrix differential equations that travel with their truth: exact solution, and the constants that the theorems speak of.
+
+Notation as in docs/theorems.md: L a Lipschitz constant of F, B a bound of ‖F‖, ε of the normal part ‖(I − P(Y))F(t, Y)‖, all in the
+Frobenius norm. Random problems take an rng; `sigma` are the singular values of the start, so a test sets its own hard case.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import expm
+
+from .matrices import DirectSum, H, LowRank, best_approximation, dense, norm
+from .substeps import exact
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Y' = F(t, Y), Y(0) = Y0; solution(t, W0=Y0) is the exact flow at time t, as an ndarray; lipschitz is L, or None if only local."""
+
+    F: Callable
+    Y0: LowRank
+    solution: Callable
+    lipschitz: float | None = None
+
+
+@dataclass(frozen=True)
+class RankRCurve(Problem):
+    """F = A'(t) of a curve A(t) of rank r: `solution` is A itself, and increment(t0, t1) the field whose integral over a step is exact."""
+
+    def increment(self, t0, t1):
+        """The constant field (A(t1) − A(t0)) / (t1 − t0): with it, every quadrature of A'(t) over the step is exact."""
+        slope = (self.solution(t1) - self.solution(t0)) / (t1 - t0)
+        return lambda t, Y: slope
+
+
+@dataclass(frozen=True)
+class ClosedConstants(Problem):
+    """F(Y) = a A Y + b Y B + k A1 Y B1 + η C with ‖A‖₂ = … = 1, ‖C‖ = 1; weights = (a, b, k, η)."""
+
+    weights: tuple = (1, 1, 1, 1)
+
+    def bound(self, Y0, h):
+        """B ≥ ‖F‖ on every flow of F, projected or not, of length h from Y0: L ρ + η with ρ = e^{2Lh}(‖Y0‖ + η h)."""
+        eta = self.weights[3]
+        return self.lipschitz * np.exp(2 * self.lipschitz * h) * (norm(Y0) + eta * h) + eta
+
+
+@dataclass(frozen=True)
+class GradientFlow(Problem):
+    """F = −∇f of a loss f; `loss` is f. Convex if so said, then the exact flow is non-expansive and ‖∇f‖ falls along it."""
+
+    loss: Callable = None
+
+
+def random_orthonormal(rng, m, r):
+    """An (m, r) matrix with orthonormal columns, uniformly distributed."""
+    Q, R = np.linalg.qr(rng.standard_normal((m, r)))
+    return Q * np.sign(np.diag(R))
+
+
+def random_lowrank(rng, m, n, sigma):
+    """A random LowRank with singular values sigma."""
+    return LowRank(random_orthonormal(rng, m, len(sigma)), np.diag(np.asarray(sigma, float)), random_orthonormal(rng, n, len(sigma)))
+
+
+def rank_r_curve(rng, m, n, sigma, speed=1.0):
+    """A(t) = e^{tX} U Σ(t) Vᵀ e^{tZᵀ}, skew X, Z of spectral norm `speed`, σᵢ(t) = σᵢ e^{cᵢ t}: of rank r for all t [LO14]."""
+    U, S, V = Y0 = random_lowrank(rng, m, n, sigma)
+    X, Z, c = speed * _skew(rng, m), speed * _skew(rng, n), rng.uniform(-1, 1, len(sigma))
+
+    def A(t, W0=None):
+        return expm(t * X) @ (U * np.diag(S) * np.exp(c * t)) @ (expm(t * Z) @ V).T
+
+    def derivative(t, Y):
+        P, Q, s = expm(t * X) @ U, expm(t * Z) @ V, np.diag(S) * np.exp(c * t)
+        return (X @ P * s + P * (c * s)) @ Q.T + P * s @ (Z @ Q).T
+
+    return RankRCurve(derivative, Y0, A, lipschitz=0.0)
+
+
+def tangent_family(rng, m, n, sigma):
+    """F(Y) = (A0 + A1 Y A2) Y + Y (B0 + B1 Y B2), spectral norms 1: F(Y) is tangent at every Y, so ε = 0 and the rank stays r.
+
+    Not a Sylvester flow (projector splitting is exact on those, and a test of its order would show nothing). Quadratic: the solution
+    surely exists for t < ½ ln(1 + 1/‖Y0‖) only; it is computed by DOP853. min(m, n) > 4r tells the integrators apart.
+    """
+    A0, A1, A2, B0, B1, B2 = (_spectral(rng, *shape) for shape in ((m, m), (m, m), (n, m), (n, n), (n, m), (n, n)))
+
+    def F(t, Y):
+        AY, YB = A2 @ Y, Y @ B2
+        return A0 @ Y + A1 @ (Y @ AY) + Y @ B0 + (Y @ B1) @ YB
+
+    return _with_reference(Problem, F, random_lowrank(rng, m, n, sigma))
+
+
+def closed_constants(rng, m, n, sigma, weights=(0.5, 0.5, 0.5, 0.5), C=None):
+    """A random ClosedConstants problem: L = |a| + |b| + |k| and ε ≤ |k| ‖Y‖ + |η|, in closed form. C is random unless given."""
+    a, b, k, eta = weights
+    A, A1, B, B1 = (_spectral(rng, *shape) for shape in ((m, m), (m, m), (n, n), (n, n)))
+    C = rng.standard_normal((m, n)) if C is None else C
+    C = C / np.linalg.norm(C)
+
+    def F(t, Y):
+        return (a * A) @ Y + Y @ (b * B) + (k * A1) @ (Y @ B1) + eta * C
+
+    return _with_reference(ClosedConstants, F, random_lowrank(rng, m, n, sigma), lipschitz=abs(a) + abs(b) + abs(k), weights=tuple(weights))
+
+
+def quadratic_flow(rng, target, sigma, curvature=None):
+    """Gradient flow of the convex quadratic f(W) = ½ ⟨W − T, Q[W − T]⟩ with T = target (m, n), started at singular values sigma.
+
+    Q multiplies entry by entry with the m × n array `curvature` ≥ 0 in random orthonormal bases (Q = 1 if None: F = T − W); L is its
+    largest entry, and the flow is known in closed form.
+    """
+    m, n = target.shape
+    D = np.ones((m, n)) if curvature is None else np.asarray(curvature, float)
+    P, R = random_orthonormal(rng, m, m), random_orthonormal(rng, n, n)
+
+    def in_basis(multiplier, X):
+        return P @ (multiplier * (P.T @ X @ R)) @ R.T
+
+    def F(t, W):
+        return in_basis(-D, dense(W) - target)
+
+    Y0 = random_lowrank(rng, m, n, sigma)
+    return GradientFlow(F, Y0, lambda t, W0=Y0: target + in_basis(np.exp(-D * t), dense(W0) - target), lipschitz=D.max(),
+                        loss=lambda W: 0.5 * np.sum((dense(W) - target) * in_basis(D, dense(W) - target)))
+
+
+def lubich_oseledets(rng, n=100, r=10, noise=1e-3):
+    """The example of [LO14, §4]: A(t) = Q1(t)(A1 + eᵗ A2)Q2(t)ᵀ; A1 = I₁₀ + ½ · noise block of rank 10, A2 of size `noise`; Qᵢ(t) rotate.
+
+    Started at the best approximation of rank r: r = 10 fits, r = 20 over-approximates, with singular values of the size of the noise.
+    """
+    A1, A2 = np.zeros((n, n)), noise * rng.uniform(0, 1, (n, n))
+    A1[:10, :10] = np.eye(10) + 0.5 * rng.uniform(0, 1, (10, 10))
+    X, Z = _skew(rng, n), _skew(rng, n)
+
+    def A(t, W0=None):
+        return expm(t * X) @ (A1 + np.exp(t) * A2) @ expm(t * Z).T
+
+    def derivative(t, Y):
+        W = A(t)
+        return X @ W + W @ Z.T + expm(t * X) @ (np.exp(t) * A2) @ expm(t * Z).T
+
+    return RankRCurve(derivative, best_approximation(A(0), rank=r), A, lipschitz=0.0)
+
+
+def normal_part(Y, Z):
+    """‖(I − P(Y)) Z‖ of Y = U S Vᴴ; Z an ndarray. On direct sums, of all blocks together; a dense block has none."""
+    if isinstance(Y, DirectSum):
+        return np.hypot.reduce([normal_part(*pair) for pair in zip(Y.blocks, Z.blocks, strict=True)])
+    if isinstance(Y, np.ndarray):
+        return 0.0
+    R = Z - Y.U @ (H(Y.U) @ Z)
+    return np.linalg.norm(R - (R @ Y.V) @ H(Y.V))
+
+
+def _with_reference(kind, F, Y0, **constants):
+    return kind(F, Y0, lambda t, W0=Y0: exact(F, 0.0, dense(W0), t), **constants)
+
+
+def _skew(rng, n):
+    X = rng.standard_normal((n, n))
+    return (X - X.T) / np.linalg.norm(X - X.T, 2)
+
+
+def _spectral(rng, m, n):
+    X = rng.standard_normal((m, n))
+    return X / np.linalg.norm(X, 2)

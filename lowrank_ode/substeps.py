@@ -1,0 +1,73 @@
+"""One step of y' = f(t, y) for an ndarray, or a DirectSum of ndarrays: the only quadrature in the house.
+
+A substep solver is any function solve(f, t, y, h) → y(t + h); y is untouched and its precision is kept.
+"""
+
+import functools
+
+import numpy as np
+from scipy.integrate import solve_ivp
+
+from .matrices import DirectSum, dense
+
+
+def step_size(h):
+    """h as a Python float: a NumPy scalar would turn a float32 state into float64 without a word. ValueError unless 0 < h < ∞."""
+    if not 0 < h < np.inf:
+        raise ValueError(f"h: got {h}, expected a finite step size > 0")
+    return float(h)
+
+
+def euler(f, t, y, h):
+    """Explicit Euler, order 1."""
+    return y + h * f(t, y)
+
+
+def heun(f, t, y, h):
+    """Heun's method (the explicit trapezoidal rule), order 2."""
+    k1 = f(t, y)
+    k2 = f(t + h, y + h * k1)
+    return y + (h / 2) * (k1 + k2)
+
+
+def rk4(f, t, y, h):
+    """The classical Runge–Kutta method, order 4."""
+    k1 = f(t, y)
+    k2 = f(t + h / 2, y + (h / 2) * k1)
+    k3 = f(t + h / 2, y + (h / 2) * k2)
+    k4 = f(t + h, y + h * k3)
+    return y + (h / 6) * (k1 + 2 * k2 + 2 * k3 + k4)
+
+
+def exact(f, t, y, h, rtol=1e-13):
+    """scipy's DOP853, relative tolerance 1e-13 and absolute tolerance 1e-15 ‖y‖∞ + 1e-300: the solution up to rounding, for smooth f.
+
+    Computed in double precision and returned in the precision of y. Raises RuntimeError if the solver gives up.
+    """
+    vector, rebuild = _flat(y)
+    solution = solve_ivp(lambda s, v: _flat(f(s, rebuild(v)))[0], (t, t + h), vector, method="DOP853",
+                         rtol=rtol, atol=1e-15 * np.abs(vector).max() + 1e-300, t_eval=[t + h])
+    if not solution.success:
+        raise RuntimeError(f"exact substep from t = {t} to {t + h}: {solution.message}")
+    return rebuild(solution.y[:, -1], cast=True)
+
+
+def repeated(solve, n):
+    """The substep solver that takes n steps of size h/n of `solve`."""
+    def steps(f, t, y, h):
+        return functools.reduce(lambda y, k: solve(f, t + k * h / n, y, h / n), range(n), y)
+    return steps
+
+
+def _flat(y):
+    """All entries of y as one vector in double precision, and the function that takes them back to matrices like y."""
+    blocks = dense(y).blocks if isinstance(y, DirectSum) else (dense(y),)
+    cuts = np.cumsum([X.size for X in blocks])[:-1]
+
+    def rebuild(vector, cast=False):
+        parts = [part.reshape(X.shape) for part, X in zip(np.split(vector, cuts), blocks, strict=True)]
+        parts = [part.astype(X.dtype) for part, X in zip(parts, blocks, strict=True)] if cast else parts
+        return DirectSum(parts) if isinstance(y, DirectSum) else parts[0]
+
+    vector = np.concatenate([X.ravel() for X in blocks])
+    return vector.astype(np.result_type(vector, np.float64)), rebuild

@@ -1,0 +1,7 @@
+"""Hypothesis profiles: `ci` (derandomised, the default) and `thorough` (ten times the examples): pytest --hypothesis-profile=thorough."""
+
+from hypothesis import settings
+
+settings.register_profile("ci", max_examples=100, derandomize=True, deadline=None)
+settings.register_profile("thorough", max_examples=1000, deadline=None)
+settings.load_profile("ci")

@@ -1,0 +1,174 @@
+"""The contract of a step (lowrank_ode/integrators/__init__.py), point by point, and the identities between the methods."""
+
+import copy
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.sparse.linalg import aslinearoperator
+from strategies import eps_of, lowrank_matrices, random_basis, seeds, spectra
+
+from lowrank_ode import BUG, DLRT, METHODS, AdaptiveBUG, Dense, DirectSum, LowRank, ProjectorSplitting, best_approximation, evolve, exact_flow
+from lowrank_ode.integrators import FactorODE
+from lowrank_ode.matrices import H, augment, check_state, dense, norm, outer
+from lowrank_ode.problems import closed_constants
+from lowrank_ode.substeps import euler, exact, heun, repeated, rk4
+
+LOW_RANK = [ProjectorSplitting(), ProjectorSplitting(order=2), BUG(), AdaptiveBUG(), DLRT()]
+EVERY = [Dense(), *LOW_RANK]
+
+
+def test_every_method_is_under_test():
+    assert {type(method) for method in EVERY} == set(METHODS)
+
+
+def field_for(Y, rng):
+    """F(Y) = A Y + C with a C of full rank, in the precision of Y."""
+    m, n = Y.shape
+    A, C = rng.standard_normal((m, m)).astype(Y.dtype) / m, rng.standard_normal((m, n)).astype(Y.dtype)
+    return lambda t, Y: A @ Y + C
+
+
+@pytest.mark.parametrize("method", EVERY, ids=str)
+@given(lowrank_matrices(), seeds, st.sampled_from([1e-3, 0.1, 2]))
+def test_a_step_is_pure_keeps_precision_and_orthonormality_and_starts_with_F_at_Y(method, Y, seed, h):
+    rng = np.random.default_rng(seed)
+    b = rng.standard_normal((3, 1)).astype(Y.dtype)
+    start = DirectSum([Y, b])
+    before, calls = copy.deepcopy([*Y, b]), []
+    F_Y = field_for(Y, rng)
+
+    def F(t, P):
+        calls.append((t, dense(P)))
+        return DirectSum([F_Y(t, P.blocks[0]), -P.blocks[1]])
+
+    end = method.step(start, 0.25, np.float64(h), F)            # a NumPy scalar must not promote float32
+    assert all(np.array_equal(X, Z) for X, Z in zip([*Y, b], before, strict=True))
+    assert end.blocks[0].dtype == Y.dtype and end.blocks[1].dtype == b.dtype
+    check_state(end)
+    assert calls[0][0] == 0.25 and norm(calls[0][1] - dense(start)) <= 100 * eps_of(b) * (norm(start) + 1e-300)
+    again = method.step(start, 0.25, h, F)
+    assert all(np.array_equal(X, Z) for X, Z in zip(dense(end).blocks, dense(again).blocks, strict=True))
+
+
+@pytest.mark.parametrize("method", EVERY, ids=str)
+@pytest.mark.parametrize("kind", ["sparse", "LinearOperator", "LowRank", "DirectSum"])
+def test_a_field_may_return_any_kind_of_matrix(method, kind):
+    rng = np.random.default_rng(0)
+    Y = LowRank(random_basis(rng, 9, 3), np.diag([1, 0.1, 0.01]), random_basis(rng, 8, 3))
+    C = outer(rng.standard_normal((9, 2)), rng.standard_normal((8, 2)))
+    as_kind = {"sparse": lambda X: sp.csr_array(X), "LinearOperator": aslinearoperator, "DirectSum": lambda X: X,
+               "LowRank": lambda X: best_approximation(X, tol=0)}[kind]
+    reference = method.step(Y, 0, 0.1, lambda t, Y: dense(C) - dense(Y))
+    wrap = (lambda X: DirectSum([X])) if kind == "DirectSum" else (lambda X: X)
+    result = method.step(wrap(Y), 0, 0.1, lambda t, Y: wrap(as_kind(dense(C) - dense(Y.blocks[0] if kind == "DirectSum" else Y))))
+    assert norm(dense(result) - wrap(dense(reference))) <= 1e-13
+
+
+@pytest.mark.parametrize("method", LOW_RANK, ids=str)
+def test_no_m_by_n_array_is_formed_in_a_step_with_a_sparse_field(method):
+    n = 100_000                 # n × n would take 80 GB
+    rng = np.random.default_rng(0)
+    Y = LowRank(random_basis(rng, n, 3), np.diag([1, 0.1, 0.01]), random_basis(rng, n, 3))
+    D = sp.diags_array([np.ones(n - 1), -2 * np.ones(n), np.ones(n - 1)], offsets=(-1, 0, 1)).tocsr()
+    Y1 = method.step(Y, 0, 0.1, lambda t, Y: D @ Y + Y @ D)
+    assert Y1.shape == (n, n) and Y1.norm() < Y.norm()
+
+
+@given(lowrank_matrices(dtype=np.float64), seeds, st.sampled_from([0, 1e-8, 0.05, 0.3]), st.sampled_from([1e-3, 0.1, 2]))
+def test_one_gradient_DLRT_is_adaptive_BUG_with_euler_substeps(Y, seed, tau, h):
+    F = field_for(Y, np.random.default_rng(seed))
+    one, three = DLRT(tau).step(Y, 0, h, F), AdaptiveBUG(tau, relative=True, solve=euler).step(Y, 0, h, F)
+    scale = norm(Y) + h * norm(F(0, Y))
+    if one.rank == three.rank:                      # else a tail equals θ to rounding: then both are right, see the next lines
+        assert norm(one - three) <= 1e-12 * scale or tie_at_the_cut(Y, F, h, one.rank)
+    else:
+        assert abs(norm(one) - norm(three)) <= 1e-12 * scale or tau > 0
+
+
+def tie_at_the_cut(Y, F, h, r):
+    sigma = np.linalg.svd(dense(AdaptiveBUG(0, solve=euler).step(Y, 0, h, F)), compute_uv=False)
+    return r < len(sigma) and sigma[r - 1] - sigma[r] < 1e-9 * sigma[0]
+
+
+def test_the_fixed_rank_variant_does_not_reduce_to_one_gradient():
+    rng = np.random.default_rng(0)
+    Y = LowRank(random_basis(rng, 12, 3), np.diag([1, 0.5, 0.25]), random_basis(rng, 10, 3))
+    F, h = field_for(Y, rng), 0.1
+    G = F(0, Y)
+    U1, V1 = BUG(euler).step(Y, 0, h, F).U, BUG(euler).step(Y, 0, h, F).V
+    one_gradient = LowRank(U1, H(U1) @ (Y.dense() + h * G) @ V1, V1)
+    assert norm(one_gradient - BUG(euler).step(Y, 0, h, F)) > 1e-4
+    where_it_is = BUG(euler).step(Y, 0, h, lambda t, Y: np.zeros(Y.shape))      # G = 0: there both are Y
+    assert norm(where_it_is - Y) <= 1e-14
+
+
+@given(lowrank_matrices(dtype=np.float64), seeds, st.sampled_from([1e-2, 1]))
+def test_euler_identities_of_the_augmented_step(Y, seed, h):
+    """span[U, K1] = span[U, GV]; the S-step starts at Y; Ŷ = Y + h Π G; Π P(Y)G = P(Y)G for this G, and ‖P G‖ ≤ ‖Π G‖ ≤ ‖G‖."""
+    U, S, V = Y
+    G = field_for(Y, np.random.default_rng(seed))(0, Y)
+    U1, V1 = augment(U, G @ V), augment(V, H(G) @ U)
+    PG = U @ H(U) @ G + G @ V @ H(V) - U @ H(U) @ G @ V @ H(V)
+    PiG = U1 @ H(U1) @ G @ V1 @ H(V1)
+    tiny = 200 * eps_of(G) * (norm(G) + norm(Y)) * max(Y.shape)
+    assert norm(U1 @ (H(U1) @ U @ S @ H(V) @ V1) @ H(V1) - Y.dense()) <= tiny
+    assert norm(DLRT(0).step(Y, 0, h, lambda t, Y: G) - (Y + h * PiG)) <= tiny * (1 + h)
+    assert norm(U1 @ H(U1) @ PG @ V1 @ H(V1) - PG) <= tiny
+    assert norm(PG) <= norm(PiG) + tiny and norm(PiG) <= norm(G) + tiny
+    # the identity is one of this G only: for another matrix it fails (unless Π is the identity)
+    if min(Y.shape) > 2 * Y.rank:
+        X = np.random.default_rng(seed + 1).standard_normal(Y.shape)
+        PX = U @ H(U) @ X + X @ V @ H(V) - U @ H(U) @ X @ V @ H(V)
+        assert norm(U1 @ H(U1) @ PX @ V1 @ H(V1) - PX) > 1e-6 * norm(X)
+
+
+@given(spectra(4), seeds)
+def test_adaptive_methods_at_most_double_the_rank(sigma, seed):
+    rng = np.random.default_rng(seed)
+    r = len(sigma)
+    Y = LowRank(random_basis(rng, 20, r), np.diag(sigma), random_basis(rng, 17, r))
+    for method in (AdaptiveBUG(0), DLRT(0), AdaptiveBUG(0, max_rank=r + 1), DLRT(0, max_rank=r + 1)):
+        assert 1 <= method.step(Y, 0, 0.3, field_for(Y, rng)).rank <= (2 * r if method.max_rank is None else r + 1)
+
+
+def test_substeps_have_their_orders_and_exact_is_exact():
+    def error(solve, n):
+        y = np.array([[1.0]])
+        for k in range(n):
+            y = solve(lambda t, y: -2 * t * y, k / n, y, 1 / n)     # y = exp(−t²): F(t, ·) with the right nodes
+        return abs(y[0, 0] - np.exp(-1))
+    for solve, order in ((euler, 1), (heun, 2), (rk4, 4), (repeated(euler, 3), 1)):
+        assert abs(np.log2(error(solve, 32) / error(solve, 64)) - order) < 0.15
+    assert error(exact, 1) < 1e-13 and error(repeated(rk4, 24), 1) < error(rk4, 1) / 10_000
+
+
+def test_exact_flow_and_evolve_share_their_times_and_agree_for_the_dense_method():
+    p = closed_constants(np.random.default_rng(0), 6, 5, [1, 0.1])
+    pairs = list(zip(evolve(Dense(), p.Y0, p.F, (0.5, 1), 40), exact_flow(p.Y0, p.F, (0.5, 1), 40), strict=True))
+    assert len(pairs) == 41 and pairs[0][0][0] == 0.5 and pairs[-1][0][0] == 1.0
+    assert all(t == s and norm(Y - W) < 1e-8 for (t, Y), (s, W) in pairs)
+    assert norm(pairs[-1][1][1] - p.solution(0.5)) < 1e-12
+
+
+@pytest.mark.parametrize("make, message", [
+    (lambda: DLRT(tau=-0.1), "tau: got -0.1"), (lambda: AdaptiveBUG(tol=-1), "tol: got -1"), (lambda: DLRT(max_rank=0), "max_rank: got 0"),
+    (lambda: ProjectorSplitting(order=3), "order: got 3"),
+    *[(lambda m=m, h=h: m.step(best_approximation(np.eye(3), rank=1), 0, h, lambda t, Y: Y), "h: got") for m in EVERY for h in (0, -1, np.nan)],
+    (lambda: evolve(BUG(), best_approximation(np.eye(3), rank=1), lambda t, Y: Y, (1, 1), 2), "t_span: got"),
+    (lambda: evolve(BUG(), best_approximation(np.eye(3), rank=1), lambda t, Y: Y, (0, 1), 0), "n_steps: got 0"),
+    (lambda: evolve(BUG(), LowRank(np.ones((3, 1)), np.eye(1), np.eye(3, 1)), lambda t, Y: Y, (0, 1), 1), "Y0.U: .*orthonormal"),
+    (lambda: list(evolve(Dense(), np.eye(3), lambda t, Y: Y * np.inf, (0, 1), 1)), "Y after step 1: NaN"),
+    (lambda: list(evolve(BUG(), best_approximation(np.eye(3), rank=1), lambda t, Y: np.full((3, 3), np.nan), (0, 1), 1)), "K: NaN or Inf"),
+])
+def test_bad_arguments_are_refused_by_name(make, message):
+    with np.errstate(invalid="ignore"), pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_the_naive_method_is_no_member_and_refuses_a_singular_core():
+    assert FactorODE not in METHODS
+    with pytest.raises(np.linalg.LinAlgError):
+        FactorODE().step(LowRank(np.eye(4, 2), np.diag([1.0, 0]), np.eye(4, 2)), 0, 0.1, lambda t, Y: np.ones((4, 4)))

@@ -1,0 +1,128 @@
+"""LowRank and DirectSum are matrices: their algebra is that of the dense matrices they stand for."""
+
+import pickle
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given
+from scipy.sparse.linalg import LinearOperator, aslinearoperator
+from strategies import eps_of, lowrank_matrices, random_basis, seeds
+
+from lowrank_ode import DirectSum, LowRank, best_approximation
+from lowrank_ode.matrices import H, Identity, check_state, dense, norm, outer
+
+
+def close(X, Y, factor=50):
+    """Equal to rounding: ‖X − Y‖ ≤ factor · EPS · (‖X‖ + ‖Y‖) · size^½, the size of the inner sums being at most that of X."""
+    X, Y = dense(X), dense(Y)
+    eps = max(eps_of(X), eps_of(Y))
+    return X.shape == Y.shape and np.linalg.norm(X - Y) <= factor * eps * np.sqrt(max(X.shape)) * (np.linalg.norm(X) + np.linalg.norm(Y)) + 1e-300
+
+
+@given(lowrank_matrices(), seeds)
+def test_products_and_sums_are_those_of_the_dense_matrices(Y, seed):
+    rng = np.random.default_rng(seed)
+    m, n = Y.shape
+    A, X = rng.standard_normal((m, m)), rng.standard_normal((n, 3))
+    Z = LowRank(rng.standard_normal((n, 2)), rng.standard_normal((2, 3)), rng.standard_normal((4, 3)))
+    D = Y.dense()
+    scale = eps_of(D) * 100 * (m + n) * np.linalg.norm(D) * max(np.linalg.norm(A), np.linalg.norm(X), Z.norm(), 1)
+    pairs = [(Y @ X, D @ X), (A @ Y, A @ D), (Y @ Z, D @ Z.dense()), (H(Y), H(D)), (-Y, -D), (3 * Y, 3 * D), (Y * 3, 3 * D),
+             (Y + Y, 2 * D), (Y - 2 * Y, -D), (Y + D, 2 * D), (D + Y, 2 * D), (D - 3 * Y, -2 * D), (Y @ sp.csr_array(np.eye(n)), D),
+             (sp.csr_array(A) @ Y, A @ D), (Y @ aslinearoperator(X), D @ X)]
+    for k, (computed, truth) in enumerate(pairs):
+        assert np.linalg.norm(dense(computed) - truth) <= scale, k
+    assert abs(Y.norm() - np.linalg.norm(D)) <= scale
+
+
+def test_what_stays_low_rank_stays_so_and_no_m_by_n_array_appears():
+    n = 200_000         # an n × n array would take 320 GB
+    rng = np.random.default_rng(0)
+    Y = LowRank(random_basis(rng, n, 2), np.diag([1, 1e-9]), random_basis(rng, n, 2))
+    A = sp.diags_array([np.ones(n - 1), -2 * np.ones(n), np.ones(n - 1)], offsets=(-1, 0, 1)).tocsr()
+    F = A @ Y + Y @ A + outer(Y.U, Y.V)
+    assert isinstance(F, LowRank) and F.shape == (n, n) and F.rank == 6
+    assert isinstance(Y + A, LinearOperator) and isinstance(A + Y, LinearOperator)
+    x = rng.standard_normal(n)
+    np.testing.assert_allclose((A + Y) @ x, A @ x + Y @ x, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose((A + Y).H @ x, A.T @ x + H(Y) @ x, rtol=1e-12, atol=1e-12)
+    assert (Y @ x[:, None]).shape == (n, 1) and isinstance(x[None] @ Y, np.ndarray)
+
+
+def test_the_norm_of_a_difference_keeps_its_digits_where_a_gram_matrix_loses_them():
+    rng = np.random.default_rng(1)
+    U, V = random_basis(rng, 30, 3), random_basis(rng, 20, 3)
+    Y, Z = LowRank(U, np.eye(3), V), LowRank(U, np.eye(3) + 1e-10 * np.eye(3), V)
+    gram = np.sqrt(abs(np.trace(H(Y.S) @ Y.S) - 2 * np.trace(H(Y.S) @ Z.S) + np.trace(H(Z.S) @ Z.S)))
+    assert abs((Y - Z).norm() - 1e-10 * np.sqrt(3)) <= 1e-15
+    assert abs(gram - 1e-10 * np.sqrt(3)) > 1e-12
+
+
+@given(lowrank_matrices())
+def test_precision_is_kept_by_every_operation(Y):
+    for X in (H(Y), Y + Y, Y - Y, 2 * Y, Y @ H(Y), outer(Y.U, Y.V @ H(Y.S)), Y.dense(), best_approximation(Y, rank=1), best_approximation(Y, tol=0.1)):
+        assert X.dtype == Y.dtype
+
+
+def test_a_direct_sum_acts_block_by_block_and_a_dense_block_unpacks_between_identities():
+    rng = np.random.default_rng(0)
+    Y, W = LowRank(random_basis(rng, 6, 2), np.diag([2.0, 1]), random_basis(rng, 5, 2)), rng.standard_normal((3, 1))
+    P = DirectSum([Y, W])
+    U, S, V = P
+    assert P.shape == (9, 6) and U.blocks[1] == Identity(3) and V.blocks[1] == Identity(1) and S.blocks[1] is W
+    assert LowRank(U, S, V).blocks[0].U is Y.U and LowRank(U, S, V).blocks[1] is W
+    assert outer(U @ S, V).blocks[1] is W and close(outer(U @ S, V).blocks[0], Y)
+    assert close(outer(U, V @ H(S)).blocks[0], Y) and close(outer(U, V @ H(S)).blocks[1], W)
+    Q = (P + P - 0.5 * P) * 2
+    assert close(Q.blocks[0], 3 * Y.dense()) and close(Q.blocks[1], 3 * W)
+    assert close((H(P) @ P).blocks[0], H(Y.dense()) @ Y.dense())
+    assert np.isclose(norm(P), np.sqrt(5 + np.sum(W**2)))
+    with pytest.raises(ValueError, match="equally many"):
+        P + DirectSum([Y])
+    with pytest.raises(ValueError, match="at least one"):
+        DirectSum([])
+
+
+def test_a_lowrank_matrix_survives_pickling():
+    Y = LowRank(np.eye(3, 1), np.eye(1), np.eye(2, 1))
+    assert np.array_equal(pickle.loads(pickle.dumps(Y)).dense(), Y.dense())
+
+
+@pytest.mark.parametrize("shapes", [((4, 2), (3, 3), (5, 3)), ((4, 2), (2, 3), (5, 2)), ((4,), (2, 2), (5, 2)), ((4, 2), (2,), (5, 2))])
+def test_mismatched_factors_are_refused(shapes):
+    with pytest.raises(ValueError, match=r"U, S, V: shapes .* expected \(m, p\), \(p, q\), \(n, q\)"):
+        LowRank(*map(np.ones, shapes))
+
+
+def test_unequal_shapes_are_not_broadcast():
+    Y = LowRank(np.eye(4, 2), np.eye(2), np.eye(5, 2))
+    with pytest.raises(ValueError, match="expected equal ones"):
+        Y + np.ones((4, 1))
+
+
+def bad_states():
+    U, S, V = np.eye(4, 2), np.diag([1.0, 0]), np.eye(5, 2)
+    yield LowRank(2 * U, S, V), r"Y0.U: .* orthonormal"
+    yield LowRank(U, S, V + 1e-6), r"Y0.V: .* orthonormal"
+    yield LowRank(U, S * np.nan, V), "Y0.S: NaN"
+    yield LowRank(np.where(U == 1, np.inf, U), S, V), "Y0.U: NaN or Inf"
+    yield LowRank(U[:, :0], S[:0, :0], V[:, :0]), "rank r with 1"
+    yield LowRank(np.eye(2, 3), np.eye(3), np.eye(5, 3)), "rank r with 1"
+    yield np.array([[np.nan]]), "Y0: NaN"
+    yield DirectSum([U, LowRank(2 * U, S, V)]), r"Y0.blocks\[1\].U"
+
+
+@pytest.mark.parametrize("Y, message", list(bad_states()))
+def test_a_bad_start_is_refused_by_name(Y, message):
+    with pytest.raises(ValueError, match=message):
+        check_state(Y)
+
+
+def test_a_good_start_passes_with_a_singular_core_and_in_single_precision():
+    rng = np.random.default_rng(0)
+    for dtype in (np.float32, np.float64, np.complex128):
+        Y = LowRank(random_basis(rng, 5000, 40, dtype), np.zeros((40, 40), dtype), random_basis(rng, 40, 40, dtype))
+        assert check_state(Y) is Y
+    with pytest.raises(TypeError, match="expected a LowRank"):
+        check_state("Y")

@@ -1,0 +1,240 @@
+"""augment and orth: orthonormal to rounding, range captured to rounding, over the hard spectra; truncation and the two projections."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import dtypes, eps_of, lowrank_matrices, random_basis, seeds, spectra
+
+from lowrank_ode import DirectSum, LowRank, best_approximation, tangent_projection, truncate
+from lowrank_ode.matrices import H, Identity, augment, norm, orth
+
+ORTHONORMAL = 30        # ‖ÛᴴÛ − I‖ in units of EPS √columns
+RANGE = 12              # ‖K − ÛÛᴴK‖ in units of EPS √p ‖K‖, as the docstring states
+
+
+def defect(Q):
+    return np.linalg.norm(H(Q) @ Q - np.eye(Q.shape[1])) / (eps_of(Q) * max(1, Q.shape[1]) ** 0.5)
+
+
+def missed(Q, K):
+    """What of K lies outside range Q, measured in double precision, in units of EPS √p ‖K‖."""
+    eps, p = eps_of(K), K.shape[1]
+    Q, K = (X.astype(np.result_type(X, np.float64)) for X in (Q, K))
+    R = K - Q @ (H(Q) @ K)
+    return np.linalg.norm(R) / max(eps * p**0.5 * np.linalg.norm(K), 1e-300)
+
+
+@st.composite
+def bases_and_updates(draw):
+    """U0 (m, r) orthonormal and K (m, p) = U0 C + (a matrix with the drawn spectrum) · 10^-x; also K in span U0, m < r + p, K = 0."""
+    dtype, sigma = draw(dtypes), draw(spectra())
+    p = len(sigma)
+    m = draw(st.integers(p, 4 * p + 4))
+    r = draw(st.integers(0, m))
+    rng = np.random.default_rng(draw(seeds))
+    U0 = random_basis(rng, m, max(r, 1), dtype)[:, :r]
+    K = (random_basis(rng, m, p, dtype) * sigma) @ random_basis(rng, p, p, dtype)
+    if draw(st.booleans()):
+        K = K * 10.0 ** -draw(st.floats(0, 20)) + U0 @ rng.standard_normal((r, p))
+    return U0, (K * 10.0 ** draw(st.sampled_from([0, -30, 30]))).astype(dtype)
+
+
+@given(bases_and_updates())
+def test_augment_is_orthonormal_keeps_U0_captures_the_range_and_never_exceeds_m_columns(case):
+    U0, K = case
+    before = U0.copy(), K.copy()
+    Q = augment(U0, K)
+    (m, r), p = U0.shape, K.shape[1]
+    assert Q.dtype == K.dtype and np.array_equal(Q[:, :r], U0) and r <= Q.shape[1] <= min(m, r + p)
+    assert defect(Q) <= ORTHONORMAL and missed(Q, K) <= RANGE
+    assert np.array_equal(U0, before[0]) and np.array_equal(K, before[1])
+
+
+def numpy_qr(U0, K):
+    """The usual way: no leading U0, dependent directions filled with noise, 2r columns even where m < 2r is exceeded."""
+    return np.linalg.qr(np.hstack([U0, K]))[0]
+
+
+def gram_schmidt_once(U0, K):
+    R = K - U0 @ (H(U0) @ K)
+    return np.hstack([U0, R @ np.linalg.inv(np.linalg.cholesky(H(R) @ R + 1e-300 * np.eye(K.shape[1])).conj().T)])
+
+
+def test_classical_gram_schmidt_once_and_a_plain_qr_fail_these_checks():
+    rng = np.random.default_rng(0)
+    U0 = random_basis(rng, 50, 4)
+    K = U0 @ rng.standard_normal((4, 4)) + 1e-7 * rng.standard_normal((50, 4))
+    assert defect(gram_schmidt_once(U0, K)) > 1e4 * ORTHONORMAL
+    assert defect(augment(U0, K)) <= ORTHONORMAL
+    inside = U0 @ rng.standard_normal((4, 4))
+    assert numpy_qr(U0, inside).shape[1] == 8 and augment(U0, inside).shape[1] == 4
+    assert not np.allclose(numpy_qr(-U0, K)[:, :4], -U0)
+
+
+@given(bases_and_updates(), seeds)
+def test_dependent_directions_are_dropped(case, seed):
+    U0, K = case
+    inside = (U0 @ np.random.default_rng(seed).standard_normal((U0.shape[1], 5))).astype(U0.dtype)
+    assert augment(U0, inside).shape == U0.shape
+    Q = augment(U0, K)
+    assert augment(Q, K).shape == Q.shape
+    assert augment(U0, np.zeros_like(K)) is U0
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("decades", [0, 4, 8, 16])
+def test_large_graded_blocks(dtype, decades):
+    rng = np.random.default_rng(0)
+    U0 = random_basis(rng, 2000, 60, dtype)
+    K = ((random_basis(rng, 2000, 60) * np.logspace(0, -decades, 60)) @ random_basis(rng, 60, 60)).astype(dtype)
+    Q = augment(U0, K)
+    assert defect(Q) <= ORTHONORMAL and missed(Q, K) <= RANGE
+
+
+def test_orthonormality_does_not_drift_over_200_updates():
+    for dtype, bound in ((np.float32, 1e-5), (np.float64, 1e-12)):
+        rng = np.random.default_rng(0)
+        U = random_basis(rng, 40, 4, dtype)
+        for _ in range(200):
+            U = augment(U, rng.standard_normal((40, 4)).astype(dtype)) @ random_basis(rng, 8, 4, dtype)
+            U = truncate(LowRank(U, np.eye(4, dtype=dtype), U), max_rank=4).U
+        assert np.linalg.norm(U.T @ U - np.eye(4)) <= bound
+
+
+@given(bases_and_updates())
+def test_orth_has_exactly_r_columns_that_hold_the_range_and_is_completed_from_U0(case):
+    U0, K = case
+    K = np.resize(K, U0.shape).astype(K.dtype)
+    if not U0.shape[1]:
+        return
+    Q = orth(K, U0)
+    assert Q.shape == U0.shape and defect(Q) <= ORTHONORMAL and missed(Q, K) <= RANGE
+    span = augment(orth(K), U0)
+    assert missed(span, Q) <= RANGE
+    assert defect(orth(K)) <= ORTHONORMAL and missed(orth(K), K) <= RANGE
+
+
+def test_a_dense_block_needs_no_basis():
+    assert augment(Identity(3), np.ones((3, 2))) == Identity(3) and orth(np.ones((3, 2)), Identity(3)) == Identity(3)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_nan_and_inf_are_named_before_lapack_sees_them(bad):
+    K = np.ones((5, 2))
+    K[3, 1] = bad
+    with pytest.raises(ValueError, match="K: NaN or Inf"):
+        augment(np.eye(5, 2), K)
+    with pytest.raises(ValueError, match="S: NaN or Inf"):
+        truncate(LowRank(np.eye(5, 2), K[2:4], np.eye(5, 2)))
+    with pytest.raises(ValueError, match="A: NaN or Inf"):
+        best_approximation(K, rank=1)
+
+
+# ---------------------------------------------------------------------------------------------------------------- truncation
+
+def smallest_rank(sigma, theta):
+    """Brute force in exact squares: the smallest j ≥ 1 with tail ≤ θ."""
+    return next(j for j in range(1, len(sigma) + 1) if np.sqrt(np.sum(np.float64(sigma[j:]) ** 2)) <= theta)
+
+
+@given(lowrank_matrices(), st.sampled_from([0, 1e-12, 1e-3, 0.1, 0.5, 1, 2]), st.booleans())
+def test_truncate_returns_the_smallest_rank_whose_tail_is_within_theta_and_the_tail_is_the_distance(Y, tol, relative):
+    Z = truncate(Y, tol, relative)
+    sigma = np.linalg.svd(Y.S, compute_uv=False)
+    eps, size = eps_of(Y.S), np.linalg.norm(sigma)
+    theta = tol * size if relative else tol
+    blur = 10 * eps * size                       # singular values are known to this
+    assert smallest_rank(sigma, theta + blur) <= Z.rank <= smallest_rank(sigma, max(theta - blur, 0))
+    tail = np.linalg.norm(sigma[Z.rank:])
+    assert abs((Y - Z).norm() - tail) <= 100 * eps * size
+    assert abs(Z.norm() ** 2 + tail**2 - Y.norm() ** 2) <= 100 * eps * size**2         # Pythagoras
+    assert defect(Z.U) <= ORTHONORMAL and defect(Z.V) <= ORTHONORMAL and Z.dtype == Y.dtype
+    assert np.array_equal(np.diag(Z.S), np.sort(np.diag(Z.S))[::-1])
+
+
+@given(spectra(), st.sampled_from([0, 0.3, 0.5, 0.7, 1]), st.integers(-60, 60))
+def test_the_relative_rule_is_scale_invariant_and_monotone(sigma, tau, exponent):
+    def rank(sigma, tau):
+        r = len(sigma)
+        return truncate(LowRank(np.eye(r), np.diag(sigma), np.eye(r)), tau, relative=True).rank
+    assert rank(sigma, tau) == rank(sigma * 2.0**exponent, tau)
+    assert rank(sigma, tau) >= rank(sigma, tau + 0.1)
+    assert rank(sigma, 0) == max(1, np.count_nonzero(sigma))
+
+
+def published_truncation(Y, theta):
+    """The released code: rows of Vᴴ where columns of V are meant (theory B1)."""
+    U, S, V = Y
+    P, sigma, Qh = np.linalg.svd(S)
+    r = smallest_rank(sigma, theta)
+    return LowRank(U @ P[:, :r], np.diag(sigma[:r]), V @ Qh[:, :r])
+
+
+def published_rank(sigma, theta):
+    """The released rule: the tail lacks the smallest σ, strict '<', and rank r of 2r where no j qualifies (theory B2)."""
+    hits = [j for j in range(len(sigma) - 1) if np.linalg.norm(sigma[j:-1]) < theta]
+    return max(2, hits[0]) if hits else len(sigma) // 2
+
+
+def test_the_published_truncations_fail_exactly_this():
+    rng = np.random.default_rng(0)
+    S = rng.standard_normal((6, 6))
+    Y = LowRank(np.eye(6), S, np.eye(6))
+    sigma = np.linalg.svd(S, compute_uv=False)
+    theta = np.linalg.norm(sigma[3:]) * 1.01
+    tail = np.linalg.norm(sigma[smallest_rank(sigma, theta):])
+    assert abs((Y - truncate(Y, theta)).norm() - tail) <= 1e-13
+    assert (Y - published_truncation(Y, theta)).norm() > 2 * tail
+    assert published_rank(np.ones(8), 0.1) == 4 and truncate(LowRank(np.eye(8), np.eye(8), np.eye(8)), 0.1).rank == 8
+
+
+def test_max_rank_caps_and_a_dense_block_passes_untouched():
+    Y, W = LowRank(np.eye(6, 4), np.diag([4.0, 3, 2, 1]), np.eye(5, 4)), np.ones((2, 2))
+    Z = truncate(DirectSum([Y, W]), 0, max_rank=2)
+    assert Z.blocks[0].rank == 2 and Z.blocks[1] is W
+
+
+@pytest.mark.parametrize("options", [{"tol": -1}, {"tol": np.nan}, {"max_rank": 0}])
+def test_bad_truncation_options_are_refused(options):
+    with pytest.raises(ValueError, match=f"{next(iter(options))}: got"):
+        truncate(LowRank(np.eye(3), np.eye(3), np.eye(3)), **options)
+
+
+# ------------------------------------------------------------------------------------------------------------ the two projections
+
+@given(lowrank_matrices(), seeds)
+def test_best_approximation_attains_the_tail_of_the_singular_values(Y, seed):
+    rng = np.random.default_rng(seed)
+    loose = LowRank(Y.U @ rng.standard_normal(Y.S.shape).astype(Y.dtype), Y.S, 3 * Y.V)       # bases that are not orthonormal
+    A = loose.dense()
+    sigma = np.linalg.svd(A, compute_uv=False)
+    blur = 100 * max(A.shape) * eps_of(A) * np.linalg.norm(A)
+    for rank in {1, min(2, min(A.shape)), min(A.shape)}:
+        for given_as in (A, loose):
+            X = best_approximation(given_as, rank=rank)
+            assert X.rank == rank and defect(X.U) <= ORTHONORMAL and defect(X.V) <= ORTHONORMAL
+            assert abs(np.linalg.norm(A - X.dense()) - np.linalg.norm(sigma[rank:])) <= blur
+    assert norm(A - best_approximation(A, tol=0.3).dense()) <= 0.3 + blur
+
+
+@pytest.mark.parametrize("options, message", [({"rank": 0}, "rank: got 0"), ({"rank": 4}, "rank: got 4"), ({}, "exactly one"),
+                                              ({"rank": 1, "tol": 1.0}, "exactly one"), ({"tol": -1.0}, "tol: got")])
+def test_best_approximation_refuses_bad_ranks_and_tolerances(options, message):
+    with pytest.raises(ValueError, match=message):
+        best_approximation(np.ones((3, 5)), **options)
+
+
+@given(lowrank_matrices(), seeds)
+def test_tangent_projection_is_the_orthogonal_projection_onto_the_tangent_space(Y, seed):
+    rng = np.random.default_rng(seed)
+    (m, n), r = Y.shape, Y.rank
+    Z = rng.standard_normal((m, n)).astype(Y.dtype)
+    tangent = Y.U @ rng.standard_normal((r, n)) + rng.standard_normal((m, r)) @ H(Y.V)
+    PZ = tangent_projection(Y, Z)
+    eps = 100 * eps_of(Z) * (m + n)
+    assert PZ.rank == 2 * r and norm(tangent_projection(Y, PZ) - PZ) <= eps * norm(Z)
+    assert norm(tangent_projection(Y, tangent) - tangent) <= eps * norm(tangent)
+    assert abs(np.vdot(tangent, Z - PZ.dense())) <= eps * norm(tangent) * norm(Z)
+    U, _, V = Y
+    assert norm(PZ - (U @ H(U) @ Z + Z @ V @ H(V) - U @ H(U) @ Z @ V @ H(V))) <= eps * norm(Z)
