@@ -11,12 +11,12 @@ from .nets import MLP
 
 @dataclass(frozen=True)
 class Record:
-    """One epoch: mean batch loss before each step, accuracy on the test set (None without one), rank of each LowRank layer, seconds spent
-    in the steps of this epoch (evaluation not counted), and the parameters after it."""
+    """One epoch: mean batch loss before each step, accuracy on the test set after the last one, rank of each LowRank layer, seconds spent
+    in its steps (evaluation not counted), and the parameters after it."""
 
     epoch: int
     loss: float
-    accuracy: float | None
+    accuracy: float
     ranks: tuple
     seconds: float
     params: DirectSum
@@ -39,14 +39,16 @@ def gradient_field(net, x, labels, on_loss=None):
 def train(net: MLP, params, data, method, lr, batch_size=128, epochs=1, rng=None, progress=None):
     """Train `net` from `params` with any integrator: a step of size h = lr along the gradient flow of each minibatch. A generator of Records.
 
-    data is (x, labels) or (x, labels, test_x, test_labels), x (N, inputs). lr is a number, or a sequence whose entries share the epochs
-    evenly: (0.2, 0.1) halves it at half time. Each batch is a field of its own, so that no stage of a step crosses batches; batches are
+    data is a `lowrank_ode.data.Data`. lr is a number, or a sequence whose entries share the epochs evenly: (0.2, 0.1) halves it at half
+    time. Each batch is a field of its own, so that no stage of a step crosses batches; batches are
     drawn anew each epoch by `rng` (a numpy Generator or a seed, default 0), the last one may be smaller. progress(iterable) may wrap the
     batches of an epoch in a progress bar. The same rng gives the same records, seconds apart.
 
-    Raises ValueError, at once, for invalid arguments or data; during training, if the loss is no longer finite.
+    Raises ValueError, at once, for invalid arguments or data that do not fit the network; during training, if the loss is not finite.
     """
-    x, labels, test = check_data(net, data)
+    if data.x.shape[1] != net.widths[0] or data.classes > net.widths[-1]:
+        raise ValueError(f"data: {data.x.shape[1]} inputs and {data.classes} classes, expected {net.widths[0]} and at most {net.widths[-1]} "
+                         f"for a network of widths {net.widths}")
     steps = np.atleast_1d(np.asarray(lr, float))
     if not (steps.ndim == 1 and (steps > 0).all() and np.isfinite(steps).all()):
         raise ValueError(f"lr: got {lr}, expected a step size > 0, or several")
@@ -59,19 +61,19 @@ def train(net: MLP, params, data, method, lr, batch_size=128, epochs=1, rng=None
     def records(params):
         for epoch in range(1, epochs + 1):
             h = float(steps[(epoch - 1) * len(steps) // epochs])
-            order = rng.permutation(len(x))
-            batches = [order[i:i + batch_size] for i in range(0, len(x), batch_size)]
+            order = rng.permutation(len(data.x))
+            batches = [order[i:i + batch_size] for i in range(0, len(order), batch_size)]
             losses, start = [], time.perf_counter()
             for batch in progress(batches) if progress else batches:
                 seen = []
-                params = method.step(params, 0.0, h, gradient_field(net, x[batch], labels[batch], seen.append))
+                params = method.step(params, 0.0, h, gradient_field(net, data.x[batch], data.labels[batch], seen.append))
                 losses.append(float(seen[0]))
                 if not np.isfinite(losses[-1]):
                     raise ValueError(f"lr: the loss is {losses[-1]} in step {len(losses)} of epoch {epoch} with step size {h}; "
                                      "expected a finite loss, a smaller lr may give it")
             seconds = time.perf_counter() - start
             check_state(params, f"params after epoch {epoch}, lr = {h}")
-            accuracy = net.accuracy(params, *test) if test else None
+            accuracy = net.accuracy(params, data.test_x, data.test_labels)
             yield Record(epoch, float(np.mean(losses)), accuracy, ranks(params), seconds, params)
 
     return records(params)
@@ -85,19 +87,3 @@ def ranks(params):
 def count_parameters(params):
     """Numbers in the blocks: r(m + n) for a LowRank kept as K = U S and V (all that prediction needs), all entries of an ndarray."""
     return sum(X.rank * sum(X.shape) if isinstance(X, LowRank) else X.size for X in params.blocks)
-
-
-def check_data(net, data):
-    """(x, labels, test) with test None or (test_x, test_labels); ValueError unless finite, of matching shapes, labels in range."""
-    if len(data) not in (2, 4):
-        raise ValueError(f"data: got {len(data)} arrays, expected (x, labels) or (x, labels, test_x, test_labels)")
-    pairs = [(np.asarray(data[k]), np.asarray(data[k + 1])) for k in range(0, len(data), 2)]
-    for (x, labels), prefix in zip(pairs, ("", "test_"), strict=False):
-        if x.ndim != 2 or x.shape[1] != net.widths[0] or len(x) == 0 or len(labels) != len(x):
-            raise ValueError(f"{prefix}x, {prefix}labels: shapes {x.shape}, {labels.shape}, expected (N ≥ 1, {net.widths[0]}) and N labels")
-        if not np.isfinite(x).all():
-            raise ValueError(f"{prefix}x: NaN or Inf, expected finite numbers")
-        if labels.ndim == 1 and not (0 <= labels.min() and labels.max() < net.widths[-1]):
-            raise ValueError(f"{prefix}labels: range [{labels.min()}, {labels.max()}], expected class indices in [0, {net.widths[-1]})")
-    (x, labels), *test = pairs
-    return x, labels, test[0] if test else None

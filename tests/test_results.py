@@ -42,10 +42,10 @@ def test_the_layout_is_a_line_a_key_and_a_line_a_list_of_numbers(tmp_path):
 
 
 def test_numpy_arrays_become_lists_and_numpy_scalars_numbers(tmp_path):
-    write_json(tmp_path / "a", {"f": [np.float64(0.1), np.float32(0.5)], "i": np.int64(2**62), "u": np.uint8(255), "b": np.bool_(True),
+    write_json(tmp_path / "a", {"f": [np.float64(0.1), np.float32(0.5)], "i": np.int64(2**62 + 1), "u": np.uint8(255), "b": np.bool_(True),
                                 "zero_d": np.array(3), "array": np.arange(6).reshape(2, 3), "mixed": [np.array([0.5, 1]), (1, 2)],
                                 "objects": np.array([None, np.float32(2)], dtype=object), "long": np.longdouble(0.25)})
-    assert read_json(tmp_path / "a") == {"f": [0.1, 0.5], "i": 2**62, "u": 255, "b": True, "zero_d": 3, "array": [[0, 1, 2], [3, 4, 5]],
+    assert read_json(tmp_path / "a") == {"f": [0.1, 0.5], "i": 2**62 + 1, "u": 255, "b": True, "zero_d": 3, "array": [[0, 1, 2], [3, 4, 5]],
                                          "mixed": [[0.5, 1], [1, 2]], "objects": [None, 2], "long": 0.25}
     assert read_json(tmp_path / "a")["b"] is True
 

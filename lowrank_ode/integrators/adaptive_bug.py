@@ -1,7 +1,7 @@
 """The rank-adaptive (augmented) Basis Update & Galerkin integrator of Ceruti, Kusch and Lubich."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from ..matrices import H, LowRank, augment, truncate
@@ -22,7 +22,7 @@ class AdaptiveBUG:
     tol: float = 1e-8
     relative: bool = False
     max_rank: int | None = None
-    solve: Callable = rk4
+    solve: Callable = field(default=rk4, repr=False)
     order: ClassVar[int] = 1
     exact_on_rank_r: ClassVar[bool] = True
     keeps_symmetry: ClassVar[bool] = True

@@ -1,7 +1,7 @@
 """The fixed-rank Basis Update & Galerkin integrator of Ceruti and Lubich."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from ..matrices import H, LowRank, orth
@@ -20,7 +20,7 @@ class BUG:
     Fixed rank, no backward substep. The S-step starts at the projected matrix, not at Y: a convex loss may rise.
     """
 
-    solve: Callable = rk4
+    solve: Callable = field(default=rk4, repr=False)
     order: ClassVar[int] = 1
     exact_on_rank_r: ClassVar[bool] = True
     keeps_symmetry: ClassVar[bool] = True

@@ -1,7 +1,7 @@
 """The classical one-step method on the full matrix: the yardstick."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from ..matrices import dense
@@ -12,7 +12,7 @@ from ..substeps import rk4, step_size
 class Dense:
     """W' = F(t, W) on the full m × n matrix by the one-step method `solve`; a LowRank start becomes an ndarray."""
 
-    solve: Callable = rk4
+    solve: Callable = field(default=rk4, repr=False)
     order: ClassVar[None] = None        # that of `solve`
     adaptive: ClassVar[bool] = False
 

@@ -22,7 +22,7 @@ class DLRT:
     tau: float = 0.1
     max_rank: int | None = None
     order: ClassVar[int] = 1
-    exact_on_rank_r: ClassVar[bool] = False         # Euler substeps are not exact
+    exact_on_rank_r: ClassVar[bool] = True
     keeps_symmetry: ClassVar[bool] = True
     descends: ClassVar[bool] = True
     adaptive: ClassVar[bool] = True

@@ -1,7 +1,7 @@
 """The projector-splitting integrator (KSL) of Lubich and Oseledets."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from ..matrices import H, LowRank, orth
@@ -22,7 +22,7 @@ class ProjectorSplitting:
     """
 
     order: int = 1
-    solve: Callable = rk4
+    solve: Callable = field(default=rk4, repr=False)
     exact_on_rank_r: ClassVar[bool] = True
     keeps_symmetry: ClassVar[bool] = False
     descends: ClassVar[bool] = False

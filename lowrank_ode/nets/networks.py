@@ -109,4 +109,4 @@ def _lowrank_start(rng, m, n, r, gain, dtype):
     if r != int(r) or not 1 <= r <= min(m, n):
         raise ValueError(f"rank: got {r} for a {m} × {n} layer, expected a whole number 1 ≤ rank ≤ {min(m, n)}, or None for a dense layer")
     U, V = (orth(rng.standard_normal((k, r))).astype(dtype) for k in (m, n))
-    return LowRank(U, (np.sqrt(gain * m / r) * np.eye(r)).astype(dtype), V)
+    return LowRank(U, (np.sqrt(gain * m) / r * rng.standard_normal((r, r))).astype(dtype), V)

@@ -1,0 +1,201 @@
+"""Gradients are gradients: by complex step where the activation is analytic, by differences elsewhere; and the check rejects planted errors."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import random_basis, seeds
+
+from lowrank_ode import DLRT, DirectSum, LowRank
+from lowrank_ode.matrices import H, dense, norm, outer
+from lowrank_ode.nets import mlp
+from lowrank_ode.training import gradient_field
+
+ANALYTIC = ["tanh", "softplus", "identity"]
+LOSSES = ["cross_entropy", "mean_squares"]
+
+
+def draw(net, rng, ranks, batch=7):
+    """Parameters with biases ≠ 0 and cores that are not diagonal, and a batch."""
+    params = DirectSum([X if isinstance(X, LowRank) else rng.standard_normal(X.shape) for X in net.init(rng, ranks).blocks])
+    x = rng.standard_normal((batch, net.widths[0]))
+    classes = net.widths[-1]
+    return params, x, rng.standard_normal((batch, classes)) if net.loss == "mean_squares" else rng.integers(0, classes, batch)
+
+
+def inner(A, B):
+    return sum(np.sum(dense(X) * dense(Z)) for X, Z in zip(A.blocks, B.blocks, strict=True))
+
+
+def derivative_defect(net, params, grads, x, labels, direction, step):
+    """|⟨∇L, D⟩ − derivative of L along D|, relative to ‖∇L‖ ‖D‖; a complex step has no subtraction, so no loss of digits."""
+    at = dense(params)
+    if step == "complex":
+        truth = net.value(at + 1e-30j * direction, x, labels).imag / 1e-30
+    else:
+        truth = (net.value(at + step * direction, x, labels) - net.value(at + (-step) * direction, x, labels)) / (2 * step)
+    return abs(inner(grads, direction) - truth) / (norm(grads) * norm(direction))
+
+
+def random_direction(rng, params):
+    return DirectSum([rng.standard_normal(X.shape) for X in params.blocks])
+
+
+def block_directions(rng, params):
+    """A direction in each block alone, so that an error in a small block cannot hide behind a large one."""
+    zero = DirectSum([np.zeros(X.shape) for X in params.blocks])
+    for k, X in enumerate(params.blocks):
+        yield DirectSum([*zero.blocks[:k], rng.standard_normal(X.shape), *zero.blocks[k + 1:]])
+
+
+RANKS = st.sampled_from([None, 2, [2, None, 3], [None, 3, None]])
+
+
+@pytest.mark.parametrize("activation", ANALYTIC)
+@pytest.mark.parametrize("loss", LOSSES)
+@given(seeds, RANKS)
+def test_gradients_agree_with_a_complex_step_to_rounding(activation, loss, seed, ranks):
+    rng = np.random.default_rng(seed)
+    net = mlp([5, 6, 7, 4], activation, loss)
+    params, x, labels = draw(net, rng, ranks)
+    value, grads = net.value_and_grad(params, x, labels)
+    assert abs(value - net.value(dense(params), x, labels)) <= 1e-13 * abs(value)
+    for direction in block_directions(rng, params):
+        assert derivative_defect(net, params, grads, x, labels, direction, "complex") <= 1e-12
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@given(seeds, RANKS)
+def test_relu_gradients_agree_with_directional_differences(loss, seed, ranks):
+    """Away from kinks the loss is smooth: central differences at step 1e-6 are good to about 1e-10/1e-6 · EPS-ish = 1e-8."""
+    rng = np.random.default_rng(seed)
+    net = mlp([5, 6, 7, 4], "relu", loss)
+    params, x, labels = draw(net, rng, ranks)
+    _, grads = net.value_and_grad(params, x, labels)
+    nearest_kink = min(np.abs(a).min() for a in preactivations(params, x))
+    step = 1e-6
+    if nearest_kink > 1e-3:
+        assert derivative_defect(net, params, grads, x, labels, random_direction(rng, params), step) <= 1e-7
+    assert derivative_defect(net, params, grads, x, labels, random_direction(rng, params), "complex") <= 1e-12     # one-sided at no kink
+
+
+def preactivations(params, x):
+    Z = x.T
+    for W, b in zip(params.blocks[:-2:2], params.blocks[1:-2:2], strict=True):
+        a = W @ Z + b
+        yield a
+        Z = np.maximum(a, 0)
+
+
+def with_factor(grads):
+    return DirectSum([1.001 * grads.blocks[0], *grads.blocks[1:]])
+
+
+def with_dropped_bias(grads):
+    return DirectSum([grads.blocks[0], 0 * grads.blocks[1], *grads.blocks[2:]])
+
+
+def with_dropped_example(grads):
+    G = grads.blocks[2]
+    return DirectSum([*grads.blocks[:2], outer(G.U[:, :-1], G.V[:, :-1]), *grads.blocks[3:]])
+
+
+def with_transposed_factor(grads):
+    G = grads.blocks[2]
+    return DirectSum([*grads.blocks[:2], H(G), *grads.blocks[3:]])
+
+
+@pytest.mark.parametrize("planted", [with_factor, with_dropped_bias, with_dropped_example, with_transposed_factor])
+@pytest.mark.parametrize("step, tolerance", [("complex", 1e-12), (1e-6, 1e-7)])
+def test_the_check_rejects_planted_errors(planted, step, tolerance):
+    rng = np.random.default_rng(0)
+    net = mlp([5, 6, 6, 4], "tanh")
+    params, x, labels = draw(net, rng, 2)
+    _, grads = net.value_and_grad(params, x, labels)
+    assert max(derivative_defect(net, params, grads, x, labels, D, step) for D in block_directions(rng, params)) <= tolerance
+    assert max(derivative_defect(net, params, planted(grads), x, labels, D, step) for D in block_directions(rng, params)) > 100 * tolerance
+
+
+def test_a_wrong_slope_of_an_activation_is_rejected(monkeypatch):
+    from lowrank_ode.nets import networks
+    value, slope, gain = networks.ACTIVATIONS["tanh"]
+    monkeypatch.setitem(networks.ACTIVATIONS, "tanh", type(networks.ACTIVATIONS["tanh"])(value, lambda z: 1 - 0.999 * z * z, gain))
+    rng = np.random.default_rng(0)
+    net = mlp([5, 6, 6, 4], "tanh")
+    params, x, labels = draw(net, rng, None)
+    _, grads = net.value_and_grad(params, x, labels)
+    assert derivative_defect(net, params, grads, x, labels, random_direction(rng, params), "complex") > 1e-8
+
+
+@given(seeds, st.sampled_from([1.0, 1e3]))
+def test_the_losses_are_stable_for_large_outputs(seed, scale):
+    rng = np.random.default_rng(seed)
+    net = mlp([3, 4], "softplus")
+    W = DirectSum([scale * rng.standard_normal((4, 3)), np.zeros((4, 1))])
+    loss, grads = net.value_and_grad(W, rng.standard_normal((5, 3)), rng.integers(0, 4, 5))
+    assert np.isfinite(loss) and loss >= 0 and np.isfinite(norm(grads))
+
+
+def test_gradients_stay_factored_and_precision_is_kept():
+    net = mlp([8, 20, 20, 3])
+    params = net.init(np.random.default_rng(0), 4, np.float32)
+    x, labels = np.ones((2, 8), np.float32), np.array([0, 2])
+    loss, grads = net.value_and_grad(params, x, labels)
+    assert all(isinstance(G, LowRank) and G.rank == 2 for G in grads.blocks[::2])
+    assert {X.dtype for X in grads.blocks} == {np.dtype(np.float32)} and loss.dtype == np.float32
+    assert {X.dtype for X in DLRT().step(params, 0, 0.1, gradient_field(net, x, labels)).blocks} == {np.dtype(np.float32)}
+
+
+def test_no_m_by_n_array_in_a_training_step_at_width_5120():
+    """A 5120 × 5120 float32 array is 105 MB; two low-rank layers of rank 8 with a batch of 16 take a few."""
+    net = mlp([784, 5120, 5120, 10])
+    rng = np.random.default_rng(0)
+    params = net.init(rng, 8, np.float32)
+    F = gradient_field(net, rng.random((16, 784), np.float32), rng.integers(0, 10, 16))
+    peaks = []
+    for with_dense in (False, True):
+        tracemalloc.start()
+        DLRT(0.1).step(params, 0, 0.1, F)
+        if with_dense:                          # the check itself: forming one gradient is seen
+            dense(F(0, params).blocks[2])
+        peaks.append(tracemalloc.get_traced_memory()[1] / 2**20)
+        tracemalloc.stop()
+    m_by_n = 5120 * 5120 * 4 / 2**20
+    assert peaks[0] < 0.15 * m_by_n and peaks[1] > m_by_n
+
+
+def test_activations_keep_their_size_through_a_deep_random_network():
+    rng = np.random.default_rng(0)
+    for activation, rank in (("relu", None), ("relu", 100), ("tanh", None)):
+        net = mlp([500] * 8 + [10], activation)
+        Z = net._forward(net.init(rng, rank), rng.standard_normal((50, 500)) * (1 if activation == "relu" else 0.1))
+        assert 0.3 < np.linalg.norm(Z[7]) / np.linalg.norm(Z[0]) < 3
+
+
+@pytest.mark.parametrize("make, message", [
+    (lambda: mlp([5]), "widths: got"), (lambda: mlp([5, 0]), "widths: got"), (lambda: mlp([5, 4], "sigmoid"), "activation: got 'sigmoid'"),
+    (lambda: mlp([5, 4], loss="hinge"), "loss: got 'hinge'"),
+    (lambda: mlp([5, 6, 4]).init(np.random.default_rng(0), 0), "rank: got 0 for a 6 × 5 layer"),
+    (lambda: mlp([5, 6, 4]).init(np.random.default_rng(0), 6), "rank: got 6 for a 6 × 5 layer"),
+    (lambda: mlp([5, 6, 4]).init(np.random.default_rng(0), [2]), "rank: got 1 entries"),
+    (lambda: batch(np.ones((0, 5)), []), "x: shape"), (lambda: batch(np.ones((2, 4)), [0, 1]), "x: shape"),
+    (lambda: batch(np.full((1, 5), np.nan), [0]), "x: NaN or Inf"), (lambda: batch(np.ones((2, 5)), [0, 4]), r"labels: range \[0, 4\]"),
+    (lambda: batch(np.ones((2, 5)), [0, -1]), r"labels: range \[-1, 0\]"), (lambda: batch(np.ones((2, 5)), [0.0, 1.0]), "whole numbers"),
+    (lambda: batch(np.ones((2, 5)), [0]), "labels: shape"), (lambda: batch(np.ones((2, 5)), np.ones((2, 3)), "mean_squares"), "labels: shape"),
+])
+def test_bad_arguments_are_refused_by_name(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def batch(x, labels, loss="cross_entropy"):
+    net = mlp([5, 4], loss=loss)
+    return net.value_and_grad(net.init(np.random.default_rng(0)), x, np.asarray(labels))
+
+
+def test_mean_squares_takes_class_indices_as_unit_vectors():
+    net = mlp([5, 4], loss="mean_squares")
+    params, x = net.init(np.random.default_rng(0)), random_basis(np.random.default_rng(1), 5, 3).T
+    assert net.value(params, x, np.array([0, 3, 1])) == net.value(params, x, np.eye(4)[[0, 3, 1]])

@@ -1,0 +1,207 @@
+"""Theorems on the error: exactness, order, robustness to small singular values, error bounds with their constants (docs/theorems.md).
+
+Each comes with a method or a hypothesis that must fail, and is seen failing.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import random_basis, seeds, spectra
+from test_orthonormal import published_truncation
+
+from lowrank_ode import BUG, DLRT, METHODS, AdaptiveBUG, Dense, LowRank, ProjectorSplitting, evolve
+from lowrank_ode.integrators import FactorODE
+from lowrank_ode.integrators.projected import S_field
+from lowrank_ode.matrices import H, augment, dense, norm, tangent_projection
+from lowrank_ode.problems import closed_constants, normal_part, quadratic_flow, random_lowrank, rank_r_curve, tangent_family
+from lowrank_ode.substeps import euler, exact
+
+EPS = np.finfo(float).eps
+LOW_RANK = [ProjectorSplitting(), ProjectorSplitting(order=2), BUG(), AdaptiveBUG(0), DLRT(0)]
+
+
+# -------------------------------------------------------------------------------------------------------------------- exactness
+
+def reproduces(method, curve, h):
+    """Relative error of one step from A(0), given the increments of A over the step (order 2: over each half of it)."""
+    halves = [curve.increment(0, h / 2)(0, None), curve.increment(h / 2, h)(0, None)]
+    order_2 = getattr(method, "order", 1) == 2
+    F = (lambda t, Y: halves[t >= h / 2]) if order_2 else curve.increment(0, h)
+    method = replace(method, solve=euler) if order_2 else method
+    return norm(method.step(curve.Y0, 0, h, F) - curve.solution(h)) / (norm(curve.Y0) + norm(curve.solution(h)) + 1e-300)
+
+
+@pytest.mark.parametrize("method", LOW_RANK, ids=str)
+@given(spectra(4), seeds, st.integers(4, 12), st.integers(4, 12))
+def test_rank_r_curves_are_reproduced_exactly(method, sigma, seed, m, n):
+    """[LO14, CL22, CKL22] For spectra down to 0. The bases turn by at most 0.5, so V(h)ᵀV(0), U(h)ᵀU(0) have condition below 1/cos 0.5."""
+    assert method.exact_on_rank_r
+    curve = rank_r_curve(np.random.default_rng(seed), m, n, sigma)
+    assert reproduces(method, curve, 0.5) <= 50 * EPS * (m + n) / np.cos(0.5)
+
+
+def test_exactness_fails_for_the_factor_ODE_and_without_its_hypothesis():
+    curve = rank_r_curve(np.random.default_rng(0), 9, 8, [1, 1e-4, 1e-8])
+    assert reproduces(FactorODE(), curve, 0.5) > 1e3
+    Q, P = random_basis(np.random.default_rng(1), 8, 4), random_basis(np.random.default_rng(2), 8, 2)
+    A0, A1 = LowRank(P, np.eye(2), Q[:, :2]), LowRank(P[::-1].copy(), np.eye(2), Q[:, 2:])      # V1 ⟂ V0, U1 another basis
+    Y1 = ProjectorSplitting().step(A0, 0, 1, lambda t, Y: dense(A1) - dense(A0))
+    assert norm(Y1 - A1) / norm(A1) > 0.3
+
+
+# ------------------------------------------------------------------------------------------------------------------------ order
+
+def measured_order(method, problem, steps=(16, 32, 64, 128), T=0.5):
+    errors = []
+    for n in steps:
+        *_, (_, Y) = evolve(method, problem.Y0, problem.F, (0, T), n)
+        errors.append(norm(Y - problem.solution(T)))
+    return -np.polyfit(np.log(steps), np.log(errors), 1)[0]
+
+
+@dataclass(frozen=True)
+class TwoLieSteps(ProjectorSplitting):
+    """Planted error: the second half step is the first-order step again, not its adjoint."""
+
+    def step(self, Y, t, h, F):
+        return self._KSL(self._KSL(Y, t, h / 2, F), t + h / 2, h / 2, F)
+
+
+@pytest.mark.parametrize("sigma", [(1, 0.6, 0.3), (1, 1e-4, 1e-8)], ids=["benign", "graded"])
+@pytest.mark.parametrize("method", [ProjectorSplitting(), ProjectorSplitting(order=2), BUG(), AdaptiveBUG(0, max_rank=3), DLRT(0, max_rank=3)], ids=str)
+def test_order_of_convergence_is_as_claimed_from_both_sides(method, sigma):
+    """[LO14, KLW16, CL22, CKL22] On the tangent family (ε = 0, no Sylvester flow), min(m, n) > 4r."""
+    problem = tangent_family(np.random.default_rng(7), 16, 15, sigma)
+    assert abs(measured_order(method, problem) - method.order) <= 0.1
+
+
+def test_a_wrong_adjoint_has_order_one():
+    problem = tangent_family(np.random.default_rng(7), 16, 15, (1, 0.6, 0.3))
+    assert 0.9 <= measured_order(TwoLieSteps(order=2), problem) <= 1.1
+
+
+# ------------------------------------------------------------------------------------------- Theorem 1 of the DLRT paper, Euler form
+
+def theorem_1(rng, method=DLRT, sigma_min=1e-16):
+    """One drawn convex quadratic: error and bound of Theorem 1, error ≤ δ + T(ε + L B h/2 + ϑ/h) [SZKCT22], all constants measured.
+
+    ϑ is the largest tail of the correct singular values beyond the rank that the method kept.
+    """
+    m, n = rng.integers(5, 13, 2)
+    r = int(rng.integers(1, min(m, n) // 2 + 1))
+    sigma = np.sort(10 ** rng.uniform(np.log10(sigma_min), 0, r))[::-1]
+    target = random_lowrank(rng, m, n, 10 ** rng.uniform(-3, 0.5, int(rng.integers(1, min(m, n) + 1)))).dense()
+    curvature = 10 ** rng.uniform(-2, 0, (m, n)) if rng.random() < 0.7 else None
+    problem = quadratic_flow(rng, target, sigma, curvature)
+    tau, steps, h = 10 ** rng.uniform(-8, -1), int(rng.choice([1, 3, 10, 30])), 10 ** rng.uniform(-3, 0) / problem.lipschitz
+    L, T = problem.lipschitz, steps * h
+    delta = rng.choice([0, 1e-2]) * norm(problem.Y0)
+    offset = rng.standard_normal((m, n))
+    W0 = problem.Y0.dense() + delta * offset / np.linalg.norm(offset)
+    Y, eps, B, theta = problem.Y0, 0.0, 0.0, 0.0
+    for k in range(steps):
+        G = problem.F(0, Y)
+        eps, B = max(eps, normal_part(Y, G)), max(B, norm(G))
+        Y1 = method(tau).step(Y, k * h, h, problem.F)
+        theta = max(theta, np.linalg.norm(np.linalg.svd(dense(DLRT(0).step(Y, k * h, h, problem.F)), compute_uv=False)[Y1.rank:]))
+        Y = Y1
+    rounding = 100 * EPS * (m + n) * steps * (norm(W0) + norm(target))
+    return norm(Y - problem.solution(T, W0)), delta + T * (eps + L * B * h / 2 + theta / h) + rounding
+
+
+class PublishedTruncation(DLRT):
+    """Planted error: the one-gradient step, cut as the released code cuts."""
+
+    def step(self, Y, t, h, F):
+        (U0, S0, V0), G = Y, F(t, Y)
+        U1, V1 = augment(U0, G @ V0), augment(V0, H(G) @ U0)
+        S1 = (H(U1) @ U0) @ S0 @ (H(V0) @ V1) + h * (H(U1) @ G @ V1)
+        return published_truncation(LowRank(U1, S1, V1), self.tau * np.linalg.norm(S1))
+
+
+class Naive(FactorODE):
+    def __init__(self, tau):
+        pass
+
+
+def ratios(method, draws=250, **options):
+    rng = np.random.default_rng(2022)
+    with np.errstate(all="ignore"):
+        return np.array([error / bound for error, bound in (theorem_1(rng, method, **options) for _ in range(draws))])
+
+
+def test_theorem_1_euler_form_holds_on_drawn_convex_problems_and_bites():
+    ratio = ratios(DLRT)
+    assert ratio.max() <= 1, f"error / bound = {ratio.max()} in draw {ratio.argmax()}"
+    assert ratio.max() >= 0.3
+
+
+def test_theorem_1_rejects_the_factor_ODE_and_the_published_truncation():
+    assert (ratios(Naive, 50, sigma_min=1e-6) > 1).mean() > 0.2
+    assert (ratios(PublishedTruncation, 100) > 1).mean() > 0.2
+
+
+# ----------------------------------------------------------------------------------------- local error of adaptive BUG, exact substeps
+
+def local_error(method, rng, weights=None):
+    """(error, bound) of one step on the closed-constant family: e^{Lh}(ε₀ h + (1 + √2)/2 · L B h²) [docs/theorems.md]."""
+    m, n = rng.integers(5, 12, 2)
+    sigma = 10 ** rng.uniform(-12, 0, int(rng.integers(1, min(m, n) // 2 + 1)))
+    weights = weights or rng.uniform(0, 1, 4) * 10 ** rng.uniform(-3, 0, 4)
+    problem, h = closed_constants(rng, m, n, np.sort(sigma)[::-1], weights), 10 ** rng.uniform(-3, 0)
+    L, eps0 = problem.lipschitz, normal_part(problem.Y0, problem.F(0, problem.Y0.dense()))
+    error = norm(method.step(problem.Y0, 0, h, problem.F) - problem.solution(h))
+    bound = np.exp(L * h) * (eps0 * h + (1 + np.sqrt(2)) / 2 * L * problem.bound(problem.Y0, h) * h**2)
+    return error, bound + 1e-12 * (norm(problem.Y0) + h)
+
+
+class NoAugmentation(AdaptiveBUG):
+    """Planted error: a Galerkin step in the old bases."""
+
+    def step(self, Y, t, h, F):
+        return LowRank(Y.U, self.solve(S_field(F, Y.U, Y.V), t, Y.S, h), Y.V)
+
+
+def test_the_local_error_of_adaptive_BUG_obeys_its_bound_with_the_constant_one_plus_root_two_over_two():
+    rng = np.random.default_rng(2021)
+    ratio = np.array([error / bound for error, bound in (local_error(AdaptiveBUG(0, solve=exact), rng) for _ in range(250))])
+    assert ratio.max() <= 1, f"error / bound = {ratio.max()} in draw {ratio.argmax()}"
+    assert ratio.max() >= 0.9
+
+
+def test_the_local_bound_rejects_a_step_without_augmentation():
+    """F = C with C tangent at Y0: L = 0 and ε₀ = 0, so the bound is rounding, and a step without augmentation misses h C outside U."""
+    rng = np.random.default_rng(0)
+    Y0 = random_lowrank(rng, 9, 8, [1, 1e-3])
+    C = tangent_projection(Y0, rng.standard_normal((9, 8))).dense()
+    truth = Y0.dense() + 0.1 * C
+    assert norm(AdaptiveBUG(0).step(Y0, 0, 0.1, lambda t, Y: C) - truth) <= 1e-14
+    assert norm(NoAugmentation(0).step(Y0, 0, 0.1, lambda t, Y: C) - truth) > 1e-2
+
+
+# ------------------------------------------------------------------------------------------------ robustness to small singular values
+
+@pytest.mark.parametrize("smallest", [*(10.0**-k for k in range(1, 17)), 0.0])
+def test_one_step_deviation_from_the_tangent_step_is_bounded_independently_of_the_smallest_singular_value(smallest):
+    """‖Y1 − (Y + h P(Y)F)‖ for constant F: augmented ≤ h‖(I − P)F‖, splitting ≤ h‖F(I − VVᵀ)‖, BUG ≤ (1 + √2) h‖F‖."""
+    rng, h = np.random.default_rng(3), 1e-2
+    Y = random_lowrank(rng, 12, 11, [1, 0.5, smallest])
+    F = rng.standard_normal((12, 11))
+    tangent_step = Y.dense() + h * tangent_projection(Y, F).dense()
+    bounds = {AdaptiveBUG(0): h * normal_part(Y, F), DLRT(0): h * normal_part(Y, F),
+              ProjectorSplitting(): h * norm(F - F @ Y.V @ H(Y.V)), BUG(): (1 + np.sqrt(2)) * h * norm(F)}
+    for method, bound in bounds.items():
+        assert norm(method.step(Y, 0, h, lambda t, Y: F) - tangent_step) <= bound * (1 + 1e-12), method
+    if 0 < smallest <= 1e-6:                 # the naive one deviates as h²/σ
+        deviation = norm(FactorODE().step(Y, 0, h, lambda t, Y: F) - tangent_step)
+        assert deviation > 0.01 * h**2 / smallest and deviation > 10 * max(bounds.values())
+
+
+def test_every_class_states_its_claims():
+    for method in METHODS:
+        assert isinstance(method.adaptive, bool)
+        if method is not Dense:
+            assert method.order in (1, 2) and isinstance(method.keeps_symmetry, bool) and isinstance(method.exact_on_rank_r, bool)

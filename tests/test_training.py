@@ -1,0 +1,110 @@
+"""A network is one matrix ODE: any integrator trains it, through the same step, all layers jointly."""
+
+import numpy as np
+import pytest
+
+from lowrank_ode import BUG, DLRT, AdaptiveBUG, Dense, DirectSum, LowRank, ProjectorSplitting
+from lowrank_ode.data import Data
+from lowrank_ode.matrices import dense, norm
+from lowrank_ode.nets import mlp
+from lowrank_ode.substeps import euler
+from lowrank_ode.training import count_parameters, gradient_field, ranks, train
+
+
+def two_clouds(n=120, seed=0):
+    """Two classes on either side of a curve in the plane, padded to 6 inputs by a fixed rotation."""
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((2 * n, 6))
+    labels = (x[:, 0] ** 2 + x[:, 1] > 0.7).astype(np.int64)
+    return Data("two clouds", x[:n], labels[:n], x[n:], labels[n:], 2)
+
+
+NET = mlp([6, 20, 20, 2], activation="tanh")
+METHODS = [Dense(euler), ProjectorSplitting(solve=euler), ProjectorSplitting(order=2, solve=euler), BUG(euler),
+           AdaptiveBUG(0.05, relative=True, solve=euler), DLRT(0.05), DLRT(0.05, max_rank=3)]
+
+
+def start(method, seed=0):
+    return NET.init(np.random.default_rng(seed), None if isinstance(method, Dense) else 5)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=str)
+def test_any_integrator_trains_a_network(method):
+    records = list(train(NET, start(method), two_clouds(), method, lr=0.2, batch_size=20, epochs=20))
+    assert [r.epoch for r in records] == list(range(1, 21))
+    assert records[-1].loss < 0.7 * records[0].loss and records[-1].accuracy > 0.75
+    assert records[-1].ranks == ranks(records[-1].params) and all(r.seconds > 0 for r in records)
+    assert set(records[0].summary()) == {"epoch", "loss", "accuracy", "ranks", "seconds"}
+
+
+def test_a_run_is_determined_by_its_seed():
+    def run(seed):
+        return [(r.loss, r.accuracy, r.ranks, norm(r.params)) for r in train(NET, start(None), two_clouds(), DLRT(), 0.2, 20, 3, rng=seed)]
+    assert run(1) == run(1) != run(2)
+
+
+def test_a_mixed_network_trains_all_its_blocks_and_leaves_the_start_untouched():
+    params = NET.init(np.random.default_rng(0), [4, None, None])
+    before = [np.array(X) for X in dense(params).blocks]
+    *_, last = train(NET, params, two_clouds(), DLRT(), 0.2, 20, 1)
+    assert all(np.array_equal(X, Z) for X, Z in zip(before, dense(params).blocks, strict=True))
+    assert all(norm(X - Z) > 1e-4 for X, Z in zip(before, dense(last.params).blocks, strict=True))
+    assert [isinstance(X, LowRank) for X in last.params.blocks] == [True, False, False, False, False, False]
+
+
+def test_on_dense_blocks_DLRT_and_adaptive_BUG_are_the_euler_step_and_projector_splitting_deviates_by_h_squared():
+    params, data = NET.init(np.random.default_rng(0)), two_clouds()
+    F = gradient_field(NET, data.x, data.labels)
+    def step(method, h):
+        return method.step(params, 0, h, F)
+    for method in (DLRT(), AdaptiveBUG(solve=euler), BUG(euler)):
+        assert norm(step(method, 0.1) - step(Dense(euler), 0.1)) <= 1e-13
+    deviations = [norm(dense(step(ProjectorSplitting(solve=euler), h)) - step(Dense(euler), h)) for h in (0.1, 0.05)]
+    assert deviations[1] > 1e-6 and 3.5 < deviations[0] / deviations[1] < 4.5
+
+
+def test_step_sizes_share_the_epochs_evenly():
+    seen = []
+    class Spy(DLRT):
+        def step(self, Y, t, h, F):
+            seen.append(h)
+            return super().step(Y, t, h, F)
+    list(train(NET, start(None), two_clouds(), Spy(), lr=(0.2, 0.1), batch_size=120, epochs=4))
+    assert seen == [0.2, 0.2, 0.1, 0.1]
+
+
+def test_every_example_is_seen_once_an_epoch_and_the_progress_bar_sees_every_batch():
+    class Counting:
+        widths, seen = NET.widths, []
+        def value_and_grad(self, params, x, labels):
+            self.seen += list(x[:, 0])
+            return NET.value_and_grad(params, x, labels)
+        accuracy = staticmethod(NET.accuracy)
+    batches = []
+    data = two_clouds()
+    list(train(Counting(), start(None), data, DLRT(), 0.1, 50, 1, progress=lambda b: batches.extend(b) or b))
+    assert sorted(Counting.seen) == sorted(data.x[:, 0]) and [len(b) for b in batches] == [50, 50, 20]
+
+
+def test_parameters_are_counted_as_prediction_needs_them():
+    assert count_parameters(NET.init(np.random.default_rng(0), [3, 5, None])) == 3 * 26 + 20 + 5 * 40 + 20 + 40 + 2
+
+
+@pytest.mark.parametrize("options, message", [
+    ({"lr": 0}, "lr: got 0"), ({"lr": -0.1}, "lr: got"), ({"lr": (0.1, np.nan)}, "lr: got"), ({"batch_size": 0}, "batch_size: got 0"),
+    ({"epochs": 0}, "epochs: got 0"), ({"epochs": 1.5}, "epochs: got 1.5"), ({"net": mlp([5, 2])}, "data: 6 inputs"),
+    ({"net": mlp([6, 1])}, "2 classes"), ({"params": DirectSum([LowRank(np.ones((20, 2)), np.eye(2), np.ones((6, 2)))])}, "params.blocks.*orthonormal"),
+    ({"params": DirectSum([np.full((2, 6), np.inf), np.zeros((2, 1))])}, "params.blocks.*NaN or Inf"),
+])
+def test_bad_arguments_are_refused_at_once(options, message):
+    arguments = {"net": NET, "params": start(None), "data": two_clouds(), "method": DLRT(), "lr": 0.1, **options}
+    with pytest.raises(ValueError, match=message):
+        train(**arguments)          # not iterated: the error is raised by the call
+
+
+@pytest.mark.parametrize("method", [Dense(euler), DLRT()], ids=str)
+def test_a_step_size_that_blows_up_is_named_and_no_nan_is_returned(method):
+    net = mlp([6, 20, 20, 2], activation="relu", loss="mean_squares")
+    params = net.init(np.random.default_rng(0), None if isinstance(method, Dense) else 5)
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match="step size"):
+        list(train(net, params, two_clouds(), method, lr=1e6, batch_size=20, epochs=50))
