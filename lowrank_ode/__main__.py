@@ -28,8 +28,8 @@ examples:
 
 how to choose:
   --lr is the step size h of the integrator; several values share the epochs evenly, large ones first.
-  --tau is the part of each weight's norm that a step may cut off: 0.05 keeps more ranks and accuracy, 0.15 fewer. The rank falls in the first
-  steps and can grow only where h ‖gradient‖ > τ ‖W‖, so start high (--rank).
+  --tau is the part of each weight's norm that a step may cut off: 0.05 keeps more ranks and accuracy, 0.15 fewer. The rank falls in the
+  first steps and can grow only where h ‖gradient‖ > τ ‖W‖, so start high (--rank).
   --method bug or projector_splitting keep the rank of the start; adaptive_bug with --substeps euler is dlrt with three gradients.
 """
 
@@ -40,8 +40,8 @@ def parser():
     p = commands.add_parser("train", help="train a network with low-rank weights", epilog=EXAMPLES,
                             formatter_class=argparse.RawDescriptionHelpFormatter,
                             description="Train a fully connected network on images; test accuracy, ranks and compression at the end.")
-    p.add_argument("--data", default="mnist5k", help="mnist, mnist5k (5,000 real images, no download), digits (8×8), or a folder of the four IDX "
-                   "files, raw or .gz (default %(default)s)")
+    p.add_argument("--data", default="mnist5k", help="mnist, mnist5k (5,000 real images, no download), digits (8×8), or a folder of the four "
+                   "IDX files, raw or .gz (default %(default)s)")
     p.add_argument("--widths", type=_list(int), default=[500, 500, 500, 500], help="hidden widths (default 500,500,500,500)")
     p.add_argument("--activation", choices=ACTIVATIONS, default="relu", help="of the hidden layers (default %(default)s)")
     p.add_argument("--method", choices=BY_NAME, default="dlrt", help="integrator (default %(default)s)")
@@ -51,7 +51,7 @@ def parser():
     p.add_argument("--lr", type=_list(float), default=[0.2, 0.1, 0.05], help="step size h, or several (default 0.2,0.1,0.05)")
     p.add_argument("--batch", type=int, default=128, help="examples in a batch (default %(default)s)")
     p.add_argument("--epochs", type=int, default=10, help="passes over the training set (default %(default)s)")
-    p.add_argument("--seed", type=int, default=0, help="of the start and the batches; the same seed gives the same run (default %(default)s)")
+    p.add_argument("--seed", type=int, default=0, help="of start and batches; the same seed gives the same run (default %(default)s)")
     p.add_argument("--out", metavar="FILE.json", help="write settings, seed and per-epoch records here, after each epoch, atomically")
     return top
 

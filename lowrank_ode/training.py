@@ -11,10 +11,11 @@ from .nets import MLP
 
 @dataclass(frozen=True)
 class Record:
-    """One epoch: mean batch loss before each step, accuracy on the test set after the last one, rank of each LowRank layer, seconds spent
-    in its steps (evaluation not counted), and the parameters after it."""
+    """What `train` tells: epoch and steps so far; since the record before, the mean batch loss (each before its step) and the seconds spent
+    in steps (evaluation not counted); now, the accuracy on the test set, the rank of each LowRank layer, and the parameters."""
 
     epoch: int
+    step: int
     loss: float
     accuracy: float
     ranks: tuple
@@ -23,7 +24,8 @@ class Record:
 
     def summary(self):
         """All but the parameters, as a dict for JSON."""
-        return {"epoch": self.epoch, "loss": self.loss, "accuracy": self.accuracy, "ranks": list(self.ranks), "seconds": self.seconds}
+        return {"epoch": self.epoch, "step": self.step, "loss": self.loss, "accuracy": self.accuracy, "ranks": list(self.ranks),
+                "seconds": self.seconds}
 
 
 def gradient_field(net, x, labels, on_loss=None):
@@ -36,8 +38,9 @@ def gradient_field(net, x, labels, on_loss=None):
     return F
 
 
-def train(net: MLP, params, data, method, lr, batch_size=128, epochs=1, rng=None, progress=None):
-    """Train `net` from `params` with any integrator: a step of size h = lr along the gradient flow of each minibatch. A generator of Records.
+def train(net: MLP, params, data, method, lr, batch_size=128, epochs=1, rng=None, every=None, progress=None):
+    """Train `net` from `params` with any integrator: a step of size h = lr along the gradient flow of each minibatch. A generator of
+    Records, one an epoch, and one after each `every` steps if given.
 
     data is a `lowrank_ode.data.Data`. lr is a number, or a sequence whose entries share the epochs evenly: (0.2, 0.1) halves it at half
     time. Each batch is a field of its own, so that no stage of a step crosses batches; batches are
@@ -47,34 +50,34 @@ def train(net: MLP, params, data, method, lr, batch_size=128, epochs=1, rng=None
     Raises ValueError, at once, for invalid arguments or data that do not fit the network; during training, if the loss is not finite.
     """
     if data.x.shape[1] != net.widths[0] or data.classes > net.widths[-1]:
-        raise ValueError(f"data: {data.x.shape[1]} inputs and {data.classes} classes, expected {net.widths[0]} and at most {net.widths[-1]} "
-                         f"for a network of widths {net.widths}")
+        raise ValueError(f"data: {data.x.shape[1]} inputs and {data.classes} classes, expected {net.widths[0]} and at most "
+                         f"{net.widths[-1]} for a network of widths {net.widths}")
     steps = np.atleast_1d(np.asarray(lr, float))
     if not (steps.ndim == 1 and (steps > 0).all() and np.isfinite(steps).all()):
         raise ValueError(f"lr: got {lr}, expected a step size > 0, or several")
-    for name, number in (("batch_size", batch_size), ("epochs", epochs)):
+    for name, number in (("batch_size", batch_size), ("epochs", epochs), ("every", 1 if every is None else every)):
         if number != int(number) or number < 1:
             raise ValueError(f"{name}: got {number}, expected a whole number ≥ 1")
     rng = np.random.default_rng(0 if rng is None else rng)
     check_state(params, "params")
 
     def records(params):
+        step, losses, seconds = 0, [], 0.0
         for epoch in range(1, epochs + 1):
             h = float(steps[(epoch - 1) * len(steps) // epochs])
             order = rng.permutation(len(data.x))
             batches = [order[i:i + batch_size] for i in range(0, len(order), batch_size)]
-            losses, start = [], time.perf_counter()
-            for batch in progress(batches) if progress else batches:
-                seen = []
+            for last, batch in zip([False] * (len(batches) - 1) + [True], progress(batches) if progress else batches, strict=True):
+                start, seen = time.perf_counter(), []
                 params = method.step(params, 0.0, h, gradient_field(net, data.x[batch], data.labels[batch], seen.append))
-                losses.append(float(seen[0]))
+                step, losses, seconds = step + 1, [*losses, float(seen[0])], seconds + time.perf_counter() - start
                 if not np.isfinite(losses[-1]):
-                    raise ValueError(f"lr: the loss is {losses[-1]} in step {len(losses)} of epoch {epoch} with step size {h}; "
-                                     "expected a finite loss, a smaller lr may give it")
-            seconds = time.perf_counter() - start
-            check_state(params, f"params after epoch {epoch}, lr = {h}")
-            accuracy = net.accuracy(params, data.test_x, data.test_labels)
-            yield Record(epoch, float(np.mean(losses)), accuracy, ranks(params), seconds, params)
+                    raise ValueError(f"lr: the loss is {losses[-1]} at step {step}, step size {h}; expected a finite one: try a smaller lr")
+                if last or (every and step % every == 0):
+                    check_state(params, f"params after step {step}, lr = {h}")
+                    accuracy = net.accuracy(params, data.test_x, data.test_labels)
+                    yield Record(epoch, step, float(np.mean(losses)), accuracy, ranks(params), seconds, params)
+                    losses, seconds = [], 0.0
 
     return records(params)
 

@@ -10,7 +10,19 @@ from hypothesis import strategies as st
 from scipy.sparse.linalg import aslinearoperator
 from strategies import eps_of, lowrank_matrices, random_basis, seeds, spectra
 
-from lowrank_ode import BUG, DLRT, METHODS, AdaptiveBUG, Dense, DirectSum, LowRank, ProjectorSplitting, best_approximation, evolve, exact_flow
+from lowrank_ode import (
+    BUG,
+    DLRT,
+    METHODS,
+    AdaptiveBUG,
+    Dense,
+    DirectSum,
+    LowRank,
+    ProjectorSplitting,
+    best_approximation,
+    evolve,
+    exact_flow,
+)
 from lowrank_ode.integrators import FactorODE
 from lowrank_ode.matrices import H, augment, check_state, dense, norm, outer
 from lowrank_ode.problems import closed_constants
@@ -155,7 +167,8 @@ def test_exact_flow_and_evolve_share_their_times_and_agree_for_the_dense_method(
 @pytest.mark.parametrize("make, message", [
     (lambda: DLRT(tau=-0.1), "tau: got -0.1"), (lambda: AdaptiveBUG(tol=-1), "tol: got -1"), (lambda: DLRT(max_rank=0), "max_rank: got 0"),
     (lambda: ProjectorSplitting(order=3), "order: got 3"),
-    *[(lambda m=m, h=h: m.step(best_approximation(np.eye(3), rank=1), 0, h, lambda t, Y: Y), "h: got") for m in EVERY for h in (0, -1, np.nan)],
+    *[(lambda m=m, h=h: m.step(best_approximation(np.eye(3), rank=1), 0, h, lambda t, Y: Y), "h: got")
+      for m in EVERY for h in (0, -1, np.nan)],
     (lambda: evolve(BUG(), best_approximation(np.eye(3), rank=1), lambda t, Y: Y, (1, 1), 2), "t_span: got"),
     (lambda: evolve(BUG(), best_approximation(np.eye(3), rank=1), lambda t, Y: Y, (0, 1), 0), "n_steps: got 0"),
     (lambda: evolve(BUG(), LowRank(np.ones((3, 1)), np.eye(1), np.eye(3, 1)), lambda t, Y: Y, (0, 1), 1), "Y0.U: .*orthonormal"),

@@ -71,7 +71,8 @@ class TwoLieSteps(ProjectorSplitting):
 
 
 @pytest.mark.parametrize("sigma", [(1, 0.6, 0.3), (1, 1e-4, 1e-8)], ids=["benign", "graded"])
-@pytest.mark.parametrize("method", [ProjectorSplitting(), ProjectorSplitting(order=2), BUG(), AdaptiveBUG(0, max_rank=3), DLRT(0, max_rank=3)], ids=str)
+@pytest.mark.parametrize("method", [ProjectorSplitting(), ProjectorSplitting(order=2), BUG(), AdaptiveBUG(0, max_rank=3),
+                                    DLRT(0, max_rank=3)], ids=str)
 def test_order_of_convergence_is_as_claimed_from_both_sides(method, sigma):
     """[LO14, KLW16, CL22, CKL22] On the tangent family (ε = 0, no Sylvester flow), min(m, n) > 4r."""
     problem = tangent_family(np.random.default_rng(7), 16, 15, sigma)

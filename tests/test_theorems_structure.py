@@ -1,5 +1,7 @@
 """Theorems on what a step keeps: descent, symmetry, rank (docs/theorems.md). Each with the method that must fail."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -182,7 +184,7 @@ def test_rank_is_recovered_from_above(seed):
 def test_rank_is_recovered_from_below_only_if_a_step_exceeds_the_tolerance(seed):
     """Growth needs h‖ΠF‖ > τ‖Σ‖: flat target of rank 5, τ = 0.1, start rank 1: h = 0.2 reaches 5, h = 0.05 stays at 1 for 600 steps."""
     grown = flow_to(noisy_target(seed), 1, tau=0.1, h=0.2, steps=100)
-    assert grown[-1] == 5 and all(later <= 2 * earlier for earlier, later in zip(grown, grown[1:], strict=False))
+    assert grown[-1] == 5 and all(later <= 2 * earlier for earlier, later in pairwise(grown))
     assert set(flow_to(noisy_target(seed), 1, tau=0.1, h=0.05, steps=600)) == {1}
 
 

@@ -24,6 +24,10 @@ METHODS = [Dense(euler), ProjectorSplitting(solve=euler), ProjectorSplitting(ord
            AdaptiveBUG(0.05, relative=True, solve=euler), DLRT(0.05), DLRT(0.05, max_rank=3)]
 
 
+def equal(A, B):
+    return all(np.array_equal(X, Z) for X, Z in zip(dense(A).blocks, dense(B).blocks, strict=True))
+
+
 def start(method, seed=0):
     return NET.init(np.random.default_rng(seed), None if isinstance(method, Dense) else 5)
 
@@ -34,7 +38,7 @@ def test_any_integrator_trains_a_network(method):
     assert [r.epoch for r in records] == list(range(1, 21))
     assert records[-1].loss < 0.7 * records[0].loss and records[-1].accuracy > 0.75
     assert records[-1].ranks == ranks(records[-1].params) and all(r.seconds > 0 for r in records)
-    assert set(records[0].summary()) == {"epoch", "loss", "accuracy", "ranks", "seconds"}
+    assert set(records[0].summary()) == {"epoch", "step", "loss", "accuracy", "ranks", "seconds"}
 
 
 def test_a_run_is_determined_by_its_seed():
@@ -43,11 +47,17 @@ def test_a_run_is_determined_by_its_seed():
     assert run(1) == run(1) != run(2)
 
 
+def test_records_between_epochs_change_nothing_but_how_often_it_reports():
+    rare, often = (list(train(NET, start(None), two_clouds(), DLRT(), 0.2, 20, 2, every=every)) for every in (None, 4))
+    assert [r.step for r in rare] == [6, 12] and [r.step for r in often] == [4, 6, 8, 12]
+    assert equal(often[-1].params, rare[-1].params) and rare[0].loss == pytest.approx((4 * often[0].loss + 2 * often[1].loss) / 6)
+
+
 def test_a_mixed_network_trains_all_its_blocks_and_leaves_the_start_untouched():
     params = NET.init(np.random.default_rng(0), [4, None, None])
     before = [np.array(X) for X in dense(params).blocks]
     *_, last = train(NET, params, two_clouds(), DLRT(), 0.2, 20, 1)
-    assert all(np.array_equal(X, Z) for X, Z in zip(before, dense(params).blocks, strict=True))
+    assert equal(DirectSum(before), params)
     assert all(norm(X - Z) > 1e-4 for X, Z in zip(before, dense(last.params).blocks, strict=True))
     assert [isinstance(X, LowRank) for X in last.params.blocks] == [True, False, False, False, False, False]
 
@@ -91,9 +101,11 @@ def test_parameters_are_counted_as_prediction_needs_them():
 
 
 @pytest.mark.parametrize("options, message", [
-    ({"lr": 0}, "lr: got 0"), ({"lr": -0.1}, "lr: got"), ({"lr": (0.1, np.nan)}, "lr: got"), ({"batch_size": 0}, "batch_size: got 0"),
-    ({"epochs": 0}, "epochs: got 0"), ({"epochs": 1.5}, "epochs: got 1.5"), ({"net": mlp([5, 2])}, "data: 6 inputs"),
-    ({"net": mlp([6, 1])}, "2 classes"), ({"params": DirectSum([LowRank(np.ones((20, 2)), np.eye(2), np.ones((6, 2)))])}, "params.blocks.*orthonormal"),
+    ({"lr": 0}, "lr: got 0"), ({"lr": -0.1}, "lr: got"), ({"lr": (0.1, np.nan)}, "lr: got"),
+    ({"batch_size": 0}, "batch_size: got 0"),
+    ({"epochs": 0}, "epochs: got 0"), ({"epochs": 1.5}, "epochs: got 1.5"), ({"every": 0}, "every: got 0"),
+    ({"net": mlp([5, 2])}, "data: 6 inputs"), ({"net": mlp([6, 1])}, "2 classes"),
+    ({"params": DirectSum([LowRank(np.ones((20, 2)), np.eye(2), np.ones((6, 2)))])}, "params.blocks.*orthonormal"),
     ({"params": DirectSum([np.full((2, 6), np.inf), np.zeros((2, 1))])}, "params.blocks.*NaN or Inf"),
 ])
 def test_bad_arguments_are_refused_at_once(options, message):

@@ -1,7 +1,7 @@
 """One method a file. A method is any object with step(Y, t, h, F) that keeps this contract:
 
-1. Y is a LowRank, or a DirectSum of LowRank and ndarray blocks; F(t, Y) returns anything with `@` from both sides
-   (ndarray, LowRank, sparse array, LinearOperator, or a DirectSum of these); h > 0. The result approximates the flow of Y' = F(t, Y) at t + h.
+1. Y is a LowRank, or a DirectSum of LowRank and ndarray blocks; F(t, Y) returns anything with `@` from both sides (ndarray, LowRank,
+   sparse array, LinearOperator, or a DirectSum of these); h > 0. The result approximates the flow of Y' = F(t, Y) at t + h.
 2. Pure: Y and what it holds are untouched, the result depends on the arguments alone.
 3. Orthonormal bases in, orthonormal bases out.
 4. Precision is kept: float32 in, float32 out; complex likewise.

@@ -25,7 +25,7 @@ def augment(U0, K):
         return U0
     scale = np.abs(K).max(initial=0)
     if not np.isfinite(scale):
-        raise ValueError("K: NaN or Inf in a basis update, expected finite numbers: the field is not finite there, or the step size is too large")
+        raise ValueError("K: NaN or Inf in a basis update, expected finite numbers: the field is not finite, or the step size too large")
     if scale == 0:
         return U0
     K = K / scale
@@ -51,8 +51,8 @@ def augment(U0, K):
 def orth(K, U0=None):
     """Orthonormal basis of the range of K (m, r).
 
-    With U0 (m, r, orthonormal) it has exactly r columns: where K is deficient to rounding, directions of U0 complete it. Without U0 it has as
-    many columns as K has independent ones. For a dense block (U0 an Identity) it is the Identity.
+    With U0 (m, r, orthonormal) it has exactly r columns: where K is deficient to rounding, directions of U0 complete it. Without U0 it has
+    as many columns as K has independent ones. For a dense block (U0 an Identity) it is the Identity.
     """
     if isinstance(U0, Identity):
         return U0

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .direct_sum import H, Identity, blockwise
+from .direct_sum import H, blockwise
 from .lowrank import LowRank, dense, outer
 from .orthonormal import augment
 
@@ -24,7 +24,7 @@ def truncate(Y, tol=0.0, relative=False, max_rank=None):
         return Y
     U, S, V = Y
     if not np.isfinite(S).all():
-        raise ValueError("S: NaN or Inf in the core of the step, expected finite numbers: the field is not finite there, or the step size is too large")
+        raise ValueError("S: NaN or Inf in the core, expected finite numbers: the field is not finite, or the step size too large")
     P, sigma, Qh = np.linalg.svd(S, full_matrices=False)
     tail = np.append(np.hypot.accumulate(sigma[::-1])[::-1], 0)         # tail[r] = (Σ_{i>r} σᵢ²)^½, without underflow
     theta = tol * tail[0] if relative else tol
