@@ -40,7 +40,7 @@ def parser():
     p = commands.add_parser("train", help="train a network with low-rank weights", epilog=EXAMPLES,
                             formatter_class=argparse.RawDescriptionHelpFormatter,
                             description="Train a fully connected network on images; test accuracy, ranks and compression at the end.")
-    p.add_argument("--data", default="mnist5k", help="mnist, mnist5k (5,000 real images, no download), digits (8×8), or a folder of the four "
+    p.add_argument("--data", default="mnist5k", help="mnist, mnist5k (5,000 real images, no download), digits (8×8), or a folder of four "
                    "IDX files, raw or .gz (default %(default)s)")
     p.add_argument("--widths", type=_list(int), default=[500, 500, 500, 500], help="hidden widths (default 500,500,500,500)")
     p.add_argument("--activation", choices=ACTIVATIONS, default="relu", help="of the hidden layers (default %(default)s)")
@@ -110,7 +110,7 @@ def _progress(batches):
         from tqdm import tqdm
     except ImportError:
         raise ImportError('tqdm is missing: pip install "lowrank_ode[figures]"') from None
-    return tqdm(batches, unit="batch", leave=False)
+    return tqdm(batches, unit="batch", leave=False, disable=None)          # no bar where there is no terminal
 
 
 if __name__ == "__main__":

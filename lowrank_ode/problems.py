@@ -79,17 +79,19 @@ def rank_r_curve(rng, m, n, sigma, speed=1.0):
     return RankRCurve(derivative, Y0, A, lipschitz=0.0)
 
 
-def tangent_family(rng, m, n, sigma):
-    """F(Y) = (A0 + A1 Y A2) Y + Y (B0 + B1 Y B2), spectral norms 1: F(Y) is tangent at every Y, so ε = 0 and the rank stays r.
+def tangent_family(rng, m, n, sigma, source=0.0):
+    """F(Y) = (A0 + A1 Y A2) Y + Y (B0 + B1 Y B2) + source · C, spectral norms 1, ‖C‖ = 1: but for the source F(Y) is tangent at every Y,
+    so ε ≤ source; without one the rank stays r.
 
     Not a Sylvester flow (projector splitting is exact on those, and a test of its order would show nothing). Quadratic: the solution
     surely exists for t < ½ ln(1 + 1/‖Y0‖) only; it is computed by DOP853. min(m, n) > 4r tells the integrators apart.
     """
     A0, A1, A2, B0, B1, B2 = (_spectral(rng, *shape) for shape in ((m, m), (m, m), (n, m), (n, n), (n, m), (n, n)))
+    C = rng.standard_normal((m, n))
+    C = source * C / np.linalg.norm(C)
 
     def F(t, Y):
-        AY, YB = A2 @ Y, Y @ B2
-        return A0 @ Y + A1 @ (Y @ AY) + Y @ B0 + (Y @ B1) @ YB
+        return A0 @ Y + A1 @ (Y @ (A2 @ Y)) + Y @ B0 + (Y @ B1) @ (Y @ B2) + C
 
     return _with_reference(Problem, F, random_lowrank(rng, m, n, sigma))
 

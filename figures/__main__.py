@@ -1,0 +1,46 @@
+"""python -m figures [NAME …] [--small | --full] [--redraw]: compute and draw the figures of this folder."""
+
+import argparse
+import functools
+import importlib
+import os
+import sys
+import time
+from pathlib import Path
+
+NAMES = sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py"))
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(prog="python -m figures", description="Compute the figures and write NAME.json and NAME.png. "
+                                     "An interrupted run resumes where it stopped.")
+    parser.add_argument("names", metavar="NAME", nargs="*", help=f"of {', '.join(NAMES)} (default: all)")
+    scale = parser.add_mutually_exclusive_group()
+    scale.add_argument("--small", dest="scale", action="store_const", const="small", default="default", help="seconds, into figures/small/")
+    scale.add_argument("--full", dest="scale", action="store_const", const="full", help="paper scale, on full MNIST: NAME_full.json")
+    parser.add_argument("--redraw", action="store_true", help="draw from the JSON there is, compute nothing")
+    args = parser.parse_args(argv)
+    unknown = sorted(set(args.names) - set(NAMES))
+    if unknown:
+        parser.error(f"unknown figure {', '.join(unknown)}: expected {', '.join(NAMES)}")
+    try:
+        from tqdm import tqdm
+
+        from ._run import paths, produce, redraw
+        for name in args.names or NAMES:
+            module = importlib.import_module(f"figures.{name}")
+            start = time.perf_counter()
+            if args.redraw:
+                redraw(module, args.scale)
+            else:
+                data = produce(module, args.scale, functools.partial(tqdm, disable=None))          # no bar where there is no terminal
+                print(f"{name}: data: {data.get('data', 'made by the problem itself')}; {time.perf_counter() - start:.0f} s")
+            print(f"{name}: {os.path.relpath(paths(name, args.scale)[1])}")
+    except (OSError, ImportError, ValueError) as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted: finished pieces are kept, the same command goes on from there")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""One look for all figures: a colour a method, thin reference slopes, the best-rank-r floor dashed, labels on the curves."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+
+COLOURS = {"projector splitting": "#1f6fb4", "projector splitting, order 2": "#6a4fb0", "BUG": "#d9822b", "adaptive BUG": "#2a8f4e",
+           "DLRT": "#b5314a", "S⁻¹ factor ODE": "#555555", "dense": "#000000"}
+
+plt.rcParams.update({"figure.dpi": 110, "savefig.dpi": 160, "font.size": 9, "axes.spines.top": False, "axes.spines.right": False,
+                     "axes.titlesize": 9.5, "axes.titleweight": "bold", "legend.frameon": False, "lines.linewidth": 1.4,
+                     "lines.markersize": 3.5, "axes.grid": True, "grid.color": "#eeeeee", "axes.axisbelow": True})
+
+
+def axes(rows, columns, size, **options):
+    """A figure and its axes, laid out without overlaps."""
+    return plt.subplots(rows, columns, figsize=size, layout="constrained", **options)
+
+
+def shades(colour, n):
+    """n shades of a colour, from light to full."""
+    r, g, b = matplotlib.colors.to_rgb(colour)
+    return [tuple(1 - (1 - c) * (0.35 + 0.65 * k / max(1, n - 1)) for c in (r, g, b)) for k in range(n)]
+
+
+def slope(ax, x, y, order):
+    """A thin reference line of slope `order` through the last point of (x, y), labelled."""
+    line = [y * (s / x[-1]) ** order for s in x]
+    ax.plot(x, line, color="#999999", lw=0.7, zorder=0)
+    label(ax, "h" if order == 1 else f"h{'⁰¹²³⁴'[order]}", (x[0], line[0]), "#777777", (3, -8))
+
+
+def label(ax, text, point, colour, offset=(4, 0)):
+    """A word on a curve, at a point of it, moved by offset in points."""
+    ax.annotate(text, point, color=colour, fontsize=7.5, xytext=offset, textcoords="offset points", va="center").set_in_layout(False)
+
+
+def floor(ax, level, text=None, **options):
+    """A dashed floor: what no matrix of this rank can beat."""
+    ax.axhline(level, color="#333333", lw=0.9, ls="--", zorder=0, **options)
+    if text:
+        ax.annotate(text, (0.98, level), xycoords=("axes fraction", "data"), fontsize=7.5, color="#333333", ha="right", va="top",
+                    xytext=(0, -2), textcoords="offset points").set_in_layout(False)

@@ -1,0 +1,104 @@
+"""The committed pictures: the JSON bears out each claim (the first sentence of the caption), and redraws the picture without computing."""
+
+import functools
+import importlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from figures import _run, gradient_flow, rank_evolution, singular_values
+from figures.__main__ import NAMES, main
+from lowrank_ode.results import read_json
+
+CALM = functools.partial(lambda things, **_: things)
+
+
+def stored(name, scale="default"):
+    return read_json(_run.paths(name, scale)[0])
+
+
+def robust_to_small_singular_values(data):
+    """The robust methods: slope 1 above the floor, within a factor 8 of each other over all σ₃, down to twice the floor."""
+    for name in ("projector splitting", "BUG", "adaptive BUG"):
+        errors = np.array([curve["errors"][name] for curve in data["curves"]], float)
+        floors = np.array([[curve["floor"]] for curve in data["curves"]])
+        slope = np.log2(errors[0, 0] / errors[0, 2]) / 2
+        if not (errors.max(axis=0) / errors.min(axis=0) < 8).all() or not (errors[:, -1:] < 2 * floors).all() or abs(slope - 1) > 0.1:
+            return False
+    return True
+
+
+def test_singular_values_claim():
+    data = stored("singular_values")
+    assert {curve["sigma"] for curve in data["curves"]} >= {1.0, 1e-16} and robust_to_small_singular_values(data)
+    naive = {curve["sigma"]: np.array([np.inf if v is None else v for v in curve["errors"]["S⁻¹ factor ODE"]]) for curve in data["curves"]}
+    assert (naive[1e-12] > 1).all() and np.isinf(naive[1e-16]).all() and naive[1e-8][0] > 1 and naive[1.0][0] < 0.1
+    for curve in data["curves"]:                # planted: the naive curves in the place of BUG's are rejected
+        curve["errors"]["BUG"] = [1e9 if v is None else v for v in curve["errors"]["S⁻¹ factor ODE"]]
+    assert not robust_to_small_singular_values(data)
+
+
+def test_gradient_flow_claim():
+    data = stored("gradient_flow")
+    rank = data["ranks"].index(data["settings"]["rank"])
+    for layer in data["layers"]:
+        for name, distances in layer["against_h"].items():
+            if name != "DLRT":
+                assert distances[-1] <= 2 * layer["floor"] and distances[-1] < distances[0] / 10
+        assert layer["floors"][rank] == pytest.approx(layer["floor"])
+    euler = data["layers"][1]["against_h"]["DLRT"]
+    assert abs(np.log2(euler[-2] / euler[-1]) - 1) < 0.1
+    assert data["h"][1] > 2 / data["largest_curvature"] > data["h"][2]      # the jump of the Euler curve lies between
+    assert euler[1] > 10 * euler[2]
+
+
+@pytest.mark.parametrize("scale", ["default", "full"])
+def test_rank_evolution_claim(scale):
+    data = stored("rank_evolution", scale)
+    final = {}
+    for name in ("0.05", "0.15"):
+        records = data["runs"][name]["records"]
+        first_epoch = next(r for r in rank_evolution.last_of_epochs(records))
+        final[name] = np.array(records[-1]["ranks"])
+        assert (np.array(first_epoch["ranks"]) - final[name] <= 0.1 * data["settings"]["start_rank"]).all()
+        assert records[-1]["accuracy"] > first_epoch["accuracy"]
+    assert (final["0.15"] < final["0.05"]).all() and (final["0.05"] < data["settings"]["start_rank"]).all()
+
+
+def test_full_mnist_reaches_its_numbers():
+    data = stored("rank_evolution", "full")
+    last = {name: run["records"][-1] for name, run in data["runs"].items()}
+    assert "60000 train / 10000 test" in data["data"]
+    assert last["0.15"]["accuracy"] >= 0.972 and last["0.15"]["epoch"] <= 10 and max(last["0.15"]["ranks"]) <= 40
+    assert last["0.05"]["accuracy"] >= 0.982 and last["0.05"]["epoch"] <= 30 and last["dense"]["accuracy"] >= 0.982
+
+
+def test_every_figure_has_a_caption_that_ends_its_first_sentence_and_stored_results():
+    for name in NAMES:
+        caption = importlib.import_module(f"figures.{name}").__doc__
+        assert ".\n" in caption and all(path.exists() for path in _run.paths(name, "default"))
+    assert NAMES == ["gradient_flow", "rank_evolution", "singular_values"]
+
+
+@pytest.mark.parametrize("module", [singular_values, gradient_flow, rank_evolution], ids=lambda m: m.__name__)
+def test_a_picture_is_redrawn_from_its_json_without_computing(module, tmp_path, monkeypatch):
+    name = module.__name__.rpartition(".")[2]
+    json_path = _run.paths(name, "default")[0]
+    monkeypatch.setattr(module, "compute", None)
+    monkeypatch.setattr(_run, "paths", lambda *_: (json_path, tmp_path / "a.png"))
+    assert _run.redraw(module, "default").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_an_interrupted_run_resumes_and_a_change_of_settings_starts_anew(tmp_path):
+    path, calls = tmp_path / "x.partial", []
+    def piece(settings, key):
+        return _run.Pieces(path, settings)(key, lambda: calls.append(key) or len(calls))
+    assert [piece({"n": 1}, "a"), piece({"n": 1}, "b"), piece({"n": 1}, "a")] == [1, 2, 1] and calls == ["a", "b"]
+    assert piece({"n": 2}, "a") == 3
+
+
+def test_the_command_refuses_unknown_figures(capsys):
+    with pytest.raises(SystemExit):
+        main(["no_such_figure"])
+    assert "expected gradient_flow" in capsys.readouterr().err and Path(_run.FOLDER / "gradient_flow.py").exists()
