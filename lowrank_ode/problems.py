@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import expm
 
 from .matrices import DirectSum, H, LowRank, best_approximation, dense, norm
 from .substeps import exact
@@ -67,13 +66,13 @@ def random_lowrank(rng, m, n, sigma):
 def rank_r_curve(rng, m, n, sigma, speed=1.0):
     """A(t) = e^{tX} U Σ(t) Vᵀ e^{tZᵀ}, skew X, Z of spectral norm `speed`, σᵢ(t) = σᵢ e^{cᵢ t}: of rank r for all t [LO14]."""
     U, S, V = Y0 = random_lowrank(rng, m, n, sigma)
-    X, Z, c = speed * _skew(rng, m), speed * _skew(rng, n), rng.uniform(-1, 1, len(sigma))
+    (X, turn_U), (Z, turn_V), c = _rotation(rng, m, speed), _rotation(rng, n, speed), rng.uniform(-1, 1, len(sigma))
 
     def A(t, W0=None):
-        return expm(t * X) @ (U * np.diag(S) * np.exp(c * t)) @ (expm(t * Z) @ V).T
+        return (turn_U(t) @ U * (np.diag(S) * np.exp(c * t))) @ (turn_V(t) @ V).T
 
     def derivative(t, Y):
-        P, Q, s = expm(t * X) @ U, expm(t * Z) @ V, np.diag(S) * np.exp(c * t)
+        P, Q, s = turn_U(t) @ U, turn_V(t) @ V, np.diag(S) * np.exp(c * t)
         return (X @ P * s + P * (c * s)) @ Q.T + P * s @ (Z @ Q).T
 
     return RankRCurve(derivative, Y0, A, lipschitz=0.0)
@@ -137,14 +136,15 @@ def lubich_oseledets(rng, n=100, r=10, noise=1e-3):
     """
     A1, A2 = np.zeros((n, n)), noise * rng.uniform(0, 1, (n, n))
     A1[:10, :10] = np.eye(10) + 0.5 * rng.uniform(0, 1, (10, 10))
-    X, Z = _skew(rng, n), _skew(rng, n)
+    (X, Q1), (Z, Q2) = _rotation(rng, n), _rotation(rng, n)
 
     def A(t, W0=None):
-        return expm(t * X) @ (A1 + np.exp(t) * A2) @ expm(t * Z).T
+        return Q1(t) @ (A1 + np.exp(t) * A2) @ Q2(t).T
 
     def derivative(t, Y):
-        W = A(t)
-        return X @ W + W @ Z.T + expm(t * X) @ (np.exp(t) * A2) @ expm(t * Z).T
+        P, Q = Q1(t), Q2(t)
+        W = P @ (A1 + np.exp(t) * A2) @ Q.T
+        return X @ W + W @ Z.T + P @ (np.exp(t) * A2) @ Q.T
 
     return RankRCurve(derivative, best_approximation(A(0), rank=r), A, lipschitz=0.0)
 
@@ -160,12 +160,15 @@ def normal_part(Y, Z):
 
 
 def _with_reference(kind, F, Y0, **constants):
-    return kind(F, Y0, lambda t, W0=Y0: exact(F, 0.0, dense(W0), t), **constants)
+    return kind(F, Y0, lambda t, W0=Y0: exact(F, 0.0, dense(W0), t) if t else dense(W0), **constants)
 
 
-def _skew(rng, n):
+def _rotation(rng, n, speed=1.0):
+    """A random skew X of spectral norm `speed`, and the function t ↦ e^{tX}, by the eigenvectors of the Hermitian iX."""
     X = rng.standard_normal((n, n))
-    return (X - X.T) / np.linalg.norm(X - X.T, 2)
+    X = speed * (X - X.T) / np.linalg.norm(X - X.T, 2)
+    frequencies, W = np.linalg.eigh(1j * X)
+    return X, lambda t: ((W * np.exp(-1j * frequencies * t)) @ W.conj().T).real
 
 
 def _spectral(rng, m, n):

@@ -40,13 +40,17 @@ def rk4(f, t, y, h):
 
 
 def exact(f, t, y, h, rtol=1e-13):
-    """scipy's DOP853, relative tolerance 1e-13 and absolute tolerance 1e-15 ‖y‖∞ + 1e-300: the solution up to rounding, for smooth f.
+    """scipy's DOP853, relative tolerance 1e-13, absolute tolerance 1e-15 (|y| + h |f|): the solution up to rounding, for smooth f.
 
     Computed in double precision and returned in the precision of y. Raises RuntimeError if the solver gives up.
     """
     vector, rebuild = _flat(y)
-    solution = solve_ivp(lambda s, v: _flat(f(s, rebuild(v)))[0], (t, t + h), vector, method="DOP853",
-                         rtol=rtol, atol=1e-15 * np.abs(vector).max() + 1e-300, t_eval=[t + h])
+
+    def slope(s, v):
+        return _flat(f(s, rebuild(v)))[0]
+
+    size = np.abs(vector).max() + abs(h) * np.abs(slope(t, vector)).max()
+    solution = solve_ivp(slope, (t, t + h), vector, method="DOP853", rtol=rtol, atol=1e-15 * size + 1e-300, t_eval=[t + h])
     if not solution.success:
         raise RuntimeError(f"exact substep from t = {t} to {t + h}: {solution.message}")
     return rebuild(solution.y[:, -1], cast=True)

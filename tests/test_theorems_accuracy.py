@@ -79,6 +79,12 @@ def test_order_of_convergence_is_as_claimed_from_both_sides(method, sigma):
     assert abs(measured_order(method, problem) - method.order) <= 0.1
 
 
+def test_without_a_normal_source_the_factor_ODE_looks_just_as_good():
+    """A vacuity trap: where F does not leave the tangent space, small singular values do no harm to it."""
+    problem = tangent_family(np.random.default_rng(7), 16, 15, (1, 1e-4, 1e-8))
+    assert 0.9 <= measured_order(FactorODE(), problem) <= 1.1
+
+
 def test_a_wrong_adjoint_has_order_one():
     problem = tangent_family(np.random.default_rng(7), 16, 15, (1, 0.6, 0.3))
     assert 0.9 <= measured_order(TwoLieSteps(order=2), problem) <= 1.1

@@ -1,9 +1,11 @@
 """A network is one matrix ODE: any integrator trains it, through the same step, all layers jointly."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from lowrank_ode import BUG, DLRT, AdaptiveBUG, Dense, DirectSum, LowRank, ProjectorSplitting
+from lowrank_ode import BUG, DLRT, AdaptiveBUG, Dense, DirectSum, LowRank, ProjectorSplitting, best_approximation, evolve, exact_flow
 from lowrank_ode.data import Data
 from lowrank_ode.matrices import dense, norm
 from lowrank_ode.nets import mlp
@@ -71,6 +73,22 @@ def test_on_dense_blocks_DLRT_and_adaptive_BUG_are_the_euler_step_and_projector_
         assert norm(step(method, 0.1) - step(Dense(euler), 0.1)) <= 1e-13
     deviations = [norm(dense(step(ProjectorSplitting(solve=euler), h)) - step(Dense(euler), h)) for h in (0.1, 0.05)]
     assert deviations[1] > 1e-6 and 3.5 < deviations[0] / deviations[1] < 4.5
+
+
+def test_low_rank_integrators_follow_the_exact_gradient_flow_of_the_network():
+    """Full batch, weights of rank 2 that ranks 2 and 6 hold exactly: the distance falls with the rank, and with h; all layers jointly."""
+    data, T = two_clouds(40), 1.0
+    params = NET.init(np.random.default_rng(0), 2)
+    F = gradient_field(NET, data.x, data.labels)
+    *_, (_, exact) = exact_flow(params, F, (0, T), 2)
+    def distance(method, rank, n):
+        start = DirectSum([best_approximation(X.dense(), rank=rank) if isinstance(X, LowRank) else X for X in params.blocks])
+        *_, (_, Y) = evolve(method, start, F, (0, T), n)
+        return norm(dense(Y) - exact)
+    for method in (ProjectorSplitting(), BUG(), AdaptiveBUG(0, max_rank=6)):
+        assert distance(method, 6, 16) < 1e-3 < distance(replace(method, max_rank=2) if method.adaptive else method, 2, 16)
+    errors = [distance(DLRT(0, max_rank=6), 6, n) for n in (16, 32)]
+    assert 1.8 < errors[0] / errors[1] < 2.2
 
 
 def test_step_sizes_share_the_epochs_evenly():

@@ -1,0 +1,106 @@
+"""A problem tells the truth about itself: its solution solves it, and its constants bound what they say they bound."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from strategies import seeds, spectra
+
+from lowrank_ode import AdaptiveBUG, ProjectorSplitting, best_approximation, evolve
+from lowrank_ode.matrices import dense, norm
+from lowrank_ode.problems import (
+    closed_constants,
+    lubich_oseledets,
+    normal_part,
+    quadratic_flow,
+    random_lowrank,
+    rank_r_curve,
+    tangent_family,
+)
+
+SIGMA = [1, 0.1, 1e-6]
+MAKERS = {
+    "rank-r curve": lambda rng: rank_r_curve(rng, 9, 8, SIGMA),
+    "tangent family": lambda rng: tangent_family(rng, 9, 8, SIGMA, source=0.1),
+    "closed constants": lambda rng: closed_constants(rng, 9, 8, SIGMA),
+    "quadratic": lambda rng: quadratic_flow(rng, rng.standard_normal((9, 8)), SIGMA, rng.uniform(0, 2, (9, 8))),
+    "Lubich–Oseledets": lambda rng: lubich_oseledets(rng, n=20, r=10),
+}
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_the_solution_starts_at_Y0_and_satisfies_the_equation(name):
+    """By the fourth-order difference of the solution at step 1e-2, which errs by about 1e-8 times its fifth derivative."""
+    p, t, d = MAKERS[name](np.random.default_rng(0)), 0.2, 1e-2
+    slope = (8 * (p.solution(t + d) - p.solution(t - d)) - (p.solution(t + 2 * d) - p.solution(t - 2 * d))) / (12 * d)
+    assert norm(slope - p.F(t, p.solution(t))) <= 1e-6 * (1 + norm(slope))
+    if name != "Lubich–Oseledets":          # its start is the best approximation of A(0)
+        assert norm(p.solution(1e-12) - p.Y0) <= 1e-10
+
+
+def test_an_equation_that_is_not_satisfied_is_seen():
+    p, d = rank_r_curve(np.random.default_rng(0), 9, 8, SIGMA), 1e-2
+    slope = (p.solution(0.2 + d) - p.solution(0.2 - d)) / (2 * d)
+    assert norm(slope - 1.001 * p.F(0.2, None)) > 1e-4
+
+
+@given(seeds, spectra(3))
+def test_the_rank_r_curve_has_rank_r_and_its_increments_add_up(seed, sigma):
+    p = rank_r_curve(np.random.default_rng(seed), 7, 6, sigma)
+    A = p.solution(0.7)
+    assert np.linalg.svd(A, compute_uv=False)[len(sigma):].sum() <= 1e-13
+    total = 0.3 * p.increment(0, 0.3)(0, None) + 0.4 * p.increment(0.3, 0.7)(0, None)
+    assert norm(dense(p.Y0) + total - A) <= 1e-13
+
+
+@given(seeds, spectra(3))
+def test_the_tangent_family_is_tangent_everywhere_and_a_source_is_the_whole_of_its_normal_part(seed, sigma):
+    rng = np.random.default_rng(seed)
+    p = tangent_family(rng, 9, 8, sigma)
+    Y = random_lowrank(rng, 9, 8, sigma)                    # any Y of rank r, not the start alone
+    F = p.F(0, Y.dense())
+    assert normal_part(Y, F) <= 1e-13 * (1 + norm(F))
+    assert norm(p.F(0, Y) - F) <= 1e-13 * (1 + norm(F))      # in factors or dense
+    q = tangent_family(np.random.default_rng(seed), 9, 8, sigma, source=0.3)
+    assert 0 < normal_part(q.Y0, q.F(0, q.Y0.dense())) <= 0.3
+
+
+@given(seeds, spectra(3))
+def test_the_closed_constants_bound_slope_normal_part_and_size(seed, sigma):
+    rng = np.random.default_rng(seed)
+    _, _, k, eta = weights = rng.uniform(0, 1, 4)
+    p = closed_constants(rng, 9, 8, sigma, weights)
+    X, Z = rng.standard_normal((2, 9, 8))
+    assert norm(p.F(0, X) - p.F(0, Z)) <= p.lipschitz * norm(X - Z)
+    assert normal_part(p.Y0, p.F(0, p.Y0.dense())) <= k * norm(p.Y0) + eta + 1e-14
+    h = 0.3
+    B = p.bound(p.Y0, h)
+    for t in (0, h / 2, h):
+        assert norm(p.F(t, p.solution(t))) <= B
+    *_, (_, Y) = evolve(AdaptiveBUG(0), p.Y0, p.F, (0, h), 4)
+    assert norm(p.F(h, dense(Y))) <= B
+
+
+@given(seeds)
+def test_the_quadratic_flow_is_non_expansive_its_gradient_falls_and_the_loss_has_this_gradient(seed):
+    rng = np.random.default_rng(seed)
+    p = MAKERS["quadratic"](rng)
+    X, Z = rng.standard_normal((2, 9, 8))
+    assert norm(p.solution(0.5, X) - p.solution(0.5, Z)) <= norm(X - Z)
+    sizes = [norm(p.F(0, p.solution(t))) for t in (0, 0.2, 0.4, 0.8)]
+    assert all(later <= earlier * (1 + 1e-14) for earlier, later in pairwise(sizes))
+    assert norm(p.F(0, X) - p.F(0, Z)) <= p.lipschitz * norm(X - Z) * (1 + 1e-14)
+    slope = (p.loss(X + 1e-4 * Z) - p.loss(X - 1e-4 * Z)) / 2e-4              # exact for a quadratic, up to rounding
+    assert abs(slope + np.sum(p.F(0, X) * Z)) <= 1e-9 * (1 + norm(Z) ** 2)
+
+
+def test_lubich_oseledets_at_rank_10_and_over_approximated_at_rank_20():
+    """[LO14] The error is of the size of the noise at rank 10, and smaller, not larger, at rank 20 with singular values of that size."""
+    errors = {}
+    for r in (10, 20):
+        p = lubich_oseledets(np.random.default_rng(0), n=50, r=r, noise=1e-3)
+        *_, (_, Y) = evolve(ProjectorSplitting(order=2), p.Y0, p.F, (0, 1), 40)
+        errors[r] = norm(Y - p.solution(1)), norm(best_approximation(p.solution(1), rank=r) - p.solution(1))
+    assert errors[10][0] < 3 * errors[10][1] and errors[20][0] < 3 * errors[20][1] and errors[20][0] < errors[10][0]
+    assert 1e-6 < np.diag(p.Y0.S)[-1] < 1e-2
