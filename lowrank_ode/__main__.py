@@ -35,7 +35,7 @@ how to choose:
 
 
 def parser():
-    top = argparse.ArgumentParser(prog="python -m lowrank_ode", description=__import__("lowrank_ode").__doc__)
+    top = argparse.ArgumentParser(prog="python -m lowrank_ode", description="Dynamical low-rank training of networks.")
     commands = top.add_subparsers(dest="command", required=True)
     p = commands.add_parser("train", help="train a network with low-rank weights", epilog=EXAMPLES,
                             formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from ..matrices import H, LowRank, augment, truncate
+from ..matrices import H, LowRank, augment, check_truncation, truncate
 from ..substeps import rk4, step_size
 from .projected import K_field, L_field, S_field
 
@@ -40,11 +40,3 @@ class AdaptiveBUG:
         S = (H(U1) @ U0) @ S0 @ (H(V0) @ V1)
         S1 = self.solve(S_field(F, U1, V1), t, S, h)
         return truncate(LowRank(U1, S1, V1), self.tol, self.relative, self.max_rank)
-
-
-def check_truncation(name, tol, max_rank):
-    """ValueError unless tol ≥ 0 and max_rank is None or ≥ 1: found when a method is made, not in its first step."""
-    if not tol >= 0:
-        raise ValueError(f"{name}: got {tol}, expected a truncation tolerance ≥ 0")
-    if max_rank is not None and max_rank < 1:
-        raise ValueError(f"max_rank: got {max_rank}, expected None or a rank ≥ 1")

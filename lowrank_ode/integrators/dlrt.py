@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..matrices import H, LowRank, augment, truncate
+from ..matrices import H, LowRank, augment, check_truncation, truncate
 from ..substeps import step_size
-from .adaptive_bug import check_truncation
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,7 @@ def truncate(Y, tol=0.0, relative=False, max_rank=None):
 
     Raises ValueError if tol < 0, max_rank < 1, or S holds NaN or Inf.
     """
-    if not tol >= 0:
-        raise ValueError(f"tol: got {tol}, expected a truncation tolerance ≥ 0")
-    if max_rank is not None and max_rank < 1:
-        raise ValueError(f"max_rank: got {max_rank}, expected at least 1")
+    check_truncation("tol", tol, max_rank)
     if isinstance(Y, np.ndarray):
         return Y
     U, S, V = Y
@@ -31,6 +28,14 @@ def truncate(Y, tol=0.0, relative=False, max_rank=None):
     r = max(1, int(np.argmax(tail <= theta)))
     r = min(r, max_rank or r)
     return LowRank(U @ P[:, :r], np.diag(sigma[:r]), V @ H(Qh)[:, :r])
+
+
+def check_truncation(name, tol, max_rank):
+    """ValueError unless tol ≥ 0 and max_rank is None or ≥ 1; the methods call it when they are made, not in their first step."""
+    if not tol >= 0:
+        raise ValueError(f"{name}: got {tol}, expected a truncation tolerance ≥ 0")
+    if max_rank is not None and max_rank < 1:
+        raise ValueError(f"max_rank: got {max_rank}, expected None or a rank ≥ 1")
 
 
 @blockwise
