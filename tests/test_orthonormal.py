@@ -135,7 +135,7 @@ def test_nan_and_inf_are_named_before_lapack_sees_them(bad):
 
 def smallest_rank(sigma, theta):
     """Brute force in exact squares: the smallest j ≥ 1 with tail ≤ θ."""
-    return next(j for j in range(1, len(sigma) + 1) if np.sqrt(np.sum(np.float64(sigma[j:]) ** 2)) <= theta)
+    return next(j for j in range(1, len(sigma) + 1) if np.linalg.norm(sigma[j:].astype(float)) <= theta)
 
 
 @given(lowrank_matrices(), st.sampled_from([0, 1e-12, 1e-3, 0.1, 0.5, 1, 2]), st.booleans())
@@ -164,7 +164,7 @@ def test_the_relative_rule_is_scale_invariant_and_monotone(sigma, tau, exponent)
 
 
 def published_truncation(Y, theta):
-    """The released code: rows of Vᴴ where columns of V are meant (theory B1)."""
+    """The released code [CODE22]: columns of Vᴴ, of the small V, where columns of V are meant."""
     U, S, V = Y
     P, sigma, Qh = np.linalg.svd(S)
     r = smallest_rank(sigma, theta)
@@ -172,7 +172,7 @@ def published_truncation(Y, theta):
 
 
 def published_rank(sigma, theta):
-    """The released rule: the tail lacks the smallest σ, strict '<', and rank r of 2r where no j qualifies (theory B2)."""
+    """The released rule: the tail lacks the smallest σ, strict '<', and rank r of 2r where no j qualifies [CODE22]."""
     hits = [j for j in range(len(sigma) - 1) if np.linalg.norm(sigma[j:-1]) < theta]
     return max(2, hits[0]) if hits else len(sigma) // 2
 

@@ -189,7 +189,7 @@ def test_rank_is_recovered_from_below_only_if_a_step_exceeds_the_tolerance(seed)
 
 
 class PublishedRank(DLRT):
-    """Planted error: the released rule for the new rank (theory B2)."""
+    """Planted error: the released rule for the new rank [CODE22]."""
 
     def step(self, Y, t, h, F):
         aug = DLRT(0).step(Y, t, h, F)
@@ -198,7 +198,7 @@ class PublishedRank(DLRT):
 
 
 def test_the_published_rank_rule_cannot_grow_on_a_flat_spectrum():
-    """A full-rank flat target: the correct rule doubles the rank until min(m, n), the published one stays for ever."""
+    """A full-rank flat target: the correct rule lets the rank grow to min(m, n), the published one never does."""
     target = np.eye(16)
     assert flow_to(target, 2, tau=0.05, h=1.0, steps=10)[-1] == 16
     assert flow_to(target, 2, tau=0.05, h=1.0, steps=10, method=PublishedRank(0.05))[-1] < 16

@@ -7,8 +7,8 @@
 4. Precision is kept: float32 in, float32 out; complex likewise.
 5. The first call of F in a step is F(t, Y), up to rounding in the product of the factors: so a field may report its loss at no cost.
 6. The claims on the class hold: `order` of the error in h on problems whose solution stays on the manifold; `exact_on_rank_r`: a curve
-   A(t) of rank r, given by its increments, is reproduced; `keeps_symmetry`; `descends`: a smooth loss falls, up to truncation, once h is
-   small enough; `adaptive`: the rank may change.
+   A(t) of rank r, given by its increments, is reproduced, with truncation off; `keeps_symmetry`; `descends`: a smooth loss falls, up to
+   truncation, once h is small enough; `adaptive`: the rank may change.
 """
 
 from .adaptive_bug import AdaptiveBUG
