@@ -141,8 +141,8 @@ def test_the_losses_are_stable_for_large_outputs(seed, scale):
 def test_gradients_stay_factored_and_precision_is_kept():
     net = mlp([8, 20, 20, 3])
     params = net.init(np.random.default_rng(0), 4, np.float32)
-    x, labels = np.ones((2, 8), np.float32), np.array([0, 2])
-    loss, grads = net.value_and_grad(params, x, labels)
+    x, labels = np.ones((2, 8)), np.array([0, 2])           # double precision data, or lists, must not promote the parameters
+    loss, grads = net.value_and_grad(params, x.tolist(), labels.tolist())
     assert all(isinstance(G, LowRank) and G.rank == 2 for G in grads.blocks[::2])
     assert {X.dtype for X in grads.blocks} == {np.dtype(np.float32)} and loss.dtype == np.float32
     assert {X.dtype for X in DLRT().step(params, 0, 0.1, gradient_field(net, x, labels)).blocks} == {np.dtype(np.float32)}

@@ -75,8 +75,8 @@ class MLP:
         return float((self.outputs(params, x).argmax(axis=1) == np.asarray(labels)).mean())
 
     def _forward(self, params, x):
-        """[Z_0 = xᵀ, Z_1, …, outputs]."""
-        x = np.asarray(x)
+        """[Z_0 = xᵀ, Z_1, …, outputs], in the precision of the parameters."""
+        x = np.asarray(x, dtype=params.blocks[0].dtype)
         if x.ndim != 2 or x.shape[0] == 0 or x.shape[1] != self.widths[0]:
             raise ValueError(f"x: shape {x.shape}, expected (batch ≥ 1, {self.widths[0]})")
         if not np.isfinite(x).all():
