@@ -1,6 +1,7 @@
 """The command line: python -m lowrank_ode train …"""
 
 import argparse
+import importlib
 import sys
 from dataclasses import fields
 
@@ -12,6 +13,7 @@ from .nets import mlp
 from .nets.activations import ACTIVATIONS
 from .results import check_writable, write_json
 from .substeps import euler, heun, rk4
+from .testing import check_integrator
 from .training import count_parameters, train
 
 BY_NAME = {method.__module__.rpartition(".")[2]: method for method in METHODS}
@@ -21,7 +23,7 @@ EXAMPLES = """\
 examples:
   python -m lowrank_ode train --data digits --widths 64,64 --tau 0.1 --epochs 5
       two hidden layers on 1,797 small images: seconds, to see it work
-  python -m lowrank_ode train --data mnist --widths 500,500,500,500 --tau 0.15 --rank 130 --lr 0.3,0.1,0.03 --epochs 10 --out run.json
+  python -m lowrank_ode train --data mnist --widths 500,500,500,500 --tau 0.15 --rank 150 --lr 0.2,0.1,0.03 --batch 64 --out run.json
       the 5-layer network of the paper; full MNIST from the folder in LOWRANK_ODE_DATA, or downloaded
   python -m lowrank_ode train --data mnist5k --widths 500,500,500,500 --method dense
       the same network with full weight matrices, by explicit Euler: stochastic gradient descent
@@ -48,12 +50,31 @@ def parser():
     p.add_argument("--tau", type=float, default=0.1, help="relative truncation tolerance of dlrt and adaptive_bug (default %(default)s)")
     p.add_argument("--substeps", choices=SUBSTEPS, default="euler", help="substeps of the other methods (default %(default)s)")
     p.add_argument("--rank", type=int, help="rank of the start (default: a quarter of the narrowest layer)")
-    p.add_argument("--lr", type=_list(float), default=[0.2, 0.1, 0.05], help="step size h, or several (default 0.2,0.1,0.05)")
+    p.add_argument("--lr", type=_list(float), default=[0.1], help="step size h, or several that share the epochs (default 0.1)")
     p.add_argument("--batch", type=int, default=128, help="examples in a batch (default %(default)s)")
     p.add_argument("--epochs", type=int, default=10, help="passes over the training set (default %(default)s)")
     p.add_argument("--seed", type=int, default=0, help="of start and batches; the same seed gives the same run (default %(default)s)")
     p.add_argument("--out", metavar="FILE.json", help="write settings, seed and per-epoch records here, after each epoch, atomically")
+    c = commands.add_parser("check", help="check an integrator of your own against the theorems",
+                            description="Run lowrank_ode.testing.check_integrator on CLASS() and print its report.")
+    c.add_argument("target", metavar="MODULE:CLASS", help="a class with step(Y, t, h, F), importable from here, made without arguments")
     return top
+
+
+def check(target):
+    """Print the report on the integrator module:Class; SystemExit if a theorem fails."""
+    module, _, name = target.partition(":")
+    if not name:
+        raise ValueError(f"target: got {target!r}, expected module:Class")
+    sys.path.insert(0, "")
+    try:
+        method = getattr(importlib.import_module(module), name)()
+    except AttributeError as error:
+        raise ValueError(f"target: {error}") from error
+    report = check_integrator(method, report=True)
+    print(report)
+    if not report.passed:
+        sys.exit(1)
 
 
 def make_method(name, tau, substeps):
@@ -91,7 +112,7 @@ def run(args, say=print):
 def main(argv=None):
     args = parser().parse_args(argv)
     try:
-        run(args)
+        check(args.target) if args.command == "check" else run(args)
     except (ValueError, OSError, ImportError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:

@@ -22,13 +22,15 @@ from lowrank_ode import (
     best_approximation,
     evolve,
     exact_flow,
+    tangent_projection,
 )
-from lowrank_ode.integrators import FactorODE
+from lowrank_ode.integrators import ABCPSI, FactorODE, GeoLoRA, MidpointBUG, ParallelBUG, ParallelBUG2, ProjectedRK
 from lowrank_ode.matrices import H, augment, check_state, dense, norm, outer
 from lowrank_ode.problems import closed_constants
 from lowrank_ode.substeps import euler, exact, heun, repeated, rk4
 
-LOW_RANK = [ProjectorSplitting(), ProjectorSplitting(order=2), BUG(), AdaptiveBUG(), DLRT()]
+LOW_RANK = [ProjectorSplitting(), ProjectorSplitting(order=2), BUG(), AdaptiveBUG(), DLRT(), ParallelBUG(), ParallelBUG(rejection=10),
+            ParallelBUG2(), MidpointBUG(), MidpointBUG(bases="4r"), ProjectedRK(1), ProjectedRK(2), ProjectedRK(3), ABCPSI(), GeoLoRA()]
 EVERY = [Dense(), *LOW_RANK]
 
 
@@ -134,6 +136,39 @@ def test_euler_identities_of_the_augmented_step(Y, seed, h):
         X = np.random.default_rng(seed + 1).standard_normal(Y.shape)
         PX = U @ H(U) @ X + X @ V @ H(V) - U @ H(U) @ X @ V @ H(V)
         assert norm(U1 @ H(U1) @ PX @ V1 @ H(V1) - PX) > 1e-6 * norm(X)
+
+
+@given(lowrank_matrices(dtype=np.float64), seeds, st.sampled_from([1e-2, 1]))
+def test_euler_identities_of_parallel_BUG_GeoLoRA_projected_euler_and_abc_PSI(Y, seed, h):
+    """Parallel BUG with Euler substeps = GeoLoRA = Y + h P(Y)G, cut to rank r projected Euler; abc-PSI = Y + h Û Ûᴴ G [SZCTK25, KSW25]."""
+    G = field_for(Y, np.random.default_rng(seed))(0, Y)
+    tiny = 300 * eps_of(G) * (norm(G) + norm(Y)) * max(Y.shape)
+    def F(t, Y):
+        return G
+    tangent_step = Y + h * tangent_projection(Y, G)
+    assert norm(GeoLoRA(0).step(Y, 0, h, F) - tangent_step) <= tiny
+    assert norm(ParallelBUG(0, solve=euler).step(Y, 0, h, F) - tangent_step) <= tiny
+    sigma = np.append(np.diag(best_approximation(tangent_step, tol=0).S), 0)
+    if len(sigma) > Y.rank and sigma[Y.rank - 1] - sigma[Y.rank] > 1e-3 * sigma[0]:       # at a tie the best rank-r matrix is not unique
+        assert norm(GeoLoRA(0, max_rank=Y.rank).step(Y, 0, h, F) - ProjectedRK(1).step(Y, 0, h, F)) <= 1e4 * tiny
+    U1 = augment(Y.U, G @ Y.V)
+    assert norm(ABCPSI(0, solve=euler).step(Y, 0, h, F) - (Y.dense() + h * U1 @ (H(U1) @ G))) <= tiny
+
+
+def test_parallel_BUG_rejects_a_step_that_misses_the_corner_or_fills_its_rank():
+    """F = T − Y, T of rank 5, from rank 1: an accepted step has rank 2 at most; rejection goes on until nothing is missing [CKL24].
+
+    (For T with equal singular values it stops at rank 3: the bases hold u, T v and T Tᵀ u, and the corner sees no further.)
+    """
+    rng = np.random.default_rng(0)
+    T = LowRank(random_basis(rng, 12, 5), np.diag([5.0, 4, 3, 2, 1]), random_basis(rng, 11, 5)).dense()
+    Y = LowRank(random_basis(rng, 12, 1), np.eye(1), random_basis(rng, 11, 1))
+    def F(t, Y):
+        return T - dense(Y)
+    assert ParallelBUG(1e-3).step(Y, 0, 0.5, F).rank == 2
+    Y1 = ParallelBUG(1e-3, rejection=10).step(Y, 0, 0.5, F)
+    truth = T + np.exp(-0.5) * (Y.dense() - T)
+    assert Y1.rank == 6 and norm(Y1 - truth) < 0.01 * norm(ParallelBUG(1e-3).step(Y, 0, 0.5, F) - truth)
 
 
 @given(spectra(4), seeds)

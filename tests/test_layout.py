@@ -10,8 +10,9 @@ MAY_IMPORT = {
     "matrices": set(), "data": set(), "results": set(), "substeps": {"matrices"}, "nets": {"matrices"},
     "integrators": {"matrices", "substeps"}, "problems": {"matrices", "substeps"}, "flow": {"matrices", "substeps"},
     "training": {"matrices", "nets", "integrators", "flow", "substeps"},
+    "testing": {"matrices", "substeps", "integrators", "problems", "flow", "nets"},
     "__init__": {"matrices", "integrators", "flow"},
-    "__main__": {"matrices", "substeps", "integrators", "nets", "training", "data", "results", "flow"},
+    "__main__": {"matrices", "substeps", "integrators", "nets", "training", "data", "results", "flow", "testing"},
 }
 
 

@@ -13,7 +13,7 @@ from strategies import random_basis, seeds, spectra
 from test_orthonormal import published_truncation
 
 from lowrank_ode import BUG, DLRT, METHODS, AdaptiveBUG, Dense, LowRank, ProjectorSplitting, evolve
-from lowrank_ode.integrators import FactorODE
+from lowrank_ode.integrators import ABCPSI, FactorODE, GeoLoRA, MidpointBUG, ParallelBUG, ParallelBUG2, ProjectedRK
 from lowrank_ode.integrators.projected import S_field
 from lowrank_ode.matrices import H, augment, dense, norm, tangent_projection
 from lowrank_ode.problems import closed_constants, normal_part, quadratic_flow, random_lowrank, rank_r_curve, tangent_family
@@ -38,7 +38,7 @@ def reproduces(method, curve, h):
 @given(spectra(4), seeds, st.integers(4, 12), st.integers(4, 12))
 def test_rank_r_curves_are_reproduced_exactly(method, sigma, seed, m, n):
     """[LO14, CL22, CKL22] For spectra down to 0. The bases turn by at most 0.5, so V(h)ᵀV(0), U(h)ᵀU(0) have condition below 1/cos 0.5."""
-    assert method.exact_on_rank_r
+    assert method.exact_on_rank_r or isinstance(method, DLRT)      # an Euler step of an increment is exact
     curve = rank_r_curve(np.random.default_rng(seed), m, n, sigma)
     assert reproduces(method, curve, 0.5) <= 50 * EPS * (m + n) / np.cos(0.5)
 
@@ -70,13 +70,21 @@ class TwoLieSteps(ProjectorSplitting):
         return self._KSL(self._KSL(Y, t, h / 2, F), t + h / 2, h / 2, F)
 
 
-@pytest.mark.parametrize("sigma", [(1, 0.6, 0.3), (1, 1e-4, 1e-8)], ids=["benign", "graded"])
-@pytest.mark.parametrize("method", [ProjectorSplitting(), ProjectorSplitting(order=2), BUG(), AdaptiveBUG(0, max_rank=3),
-                                    DLRT(0, max_rank=3)], ids=str)
+CAPPED = {"max_rank": 3}
+STEADY = [ProjectorSplitting(), ProjectorSplitting(order=2), BUG(), AdaptiveBUG(0, **CAPPED), DLRT(0, **CAPPED), ABCPSI(0, **CAPPED),
+          GeoLoRA(0, **CAPPED), ProjectedRK(1), ProjectedRK(3)]
+IRREGULAR = [ParallelBUG(0, **CAPPED), ParallelBUG2(0, **CAPPED), MidpointBUG(0, **CAPPED), ProjectedRK(2)]       # for tiny singular values
+
+
+@pytest.mark.parametrize("method, sigma", [*((method, (1, 0.6, 0.3)) for method in STEADY + IRREGULAR),
+                                           *((method, (1, 1e-4, 1e-8)) for method in STEADY)], ids=str)
 def test_order_of_convergence_is_as_claimed_from_both_sides(method, sigma):
-    """[LO14, KLW16, CL22, CKL22] On the tangent family (ε = 0, no Sylvester flow), min(m, n) > 4r."""
+    """[LO14, KLW16, CL22, CKL22, CKL24, CEKL24, KUS24, KV19] On the tangent family (ε = 0, no Sylvester flow), min(m, n) > 4r.
+
+    The order that a third-order method shows at graded singular values is above 3, from its larger steps.
+    """
     problem = tangent_family(np.random.default_rng(7), 16, 15, sigma)
-    assert abs(measured_order(method, problem) - method.order) <= 0.1
+    assert abs(measured_order(method, problem) - method.order) <= (0.2 if method.order == 3 else 0.1)
 
 
 def test_without_a_normal_source_the_factor_ODE_looks_just_as_good():
@@ -237,4 +245,5 @@ def test_every_class_states_its_claims():
     for method in METHODS:
         assert isinstance(method.adaptive, bool)
         if method is not Dense:
-            assert method.order in (1, 2) and isinstance(method.keeps_symmetry, bool) and isinstance(method.exact_on_rank_r, bool)
+            assert {method.keeps_symmetry, method.keeps_norm, method.exact_on_rank_r, method.robust} <= {True, False}
+            assert method.order in (1, 2, 3) and method.descends in (True, False, None)

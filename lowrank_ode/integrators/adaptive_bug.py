@@ -26,17 +26,22 @@ class AdaptiveBUG:
     order: ClassVar[int] = 1
     exact_on_rank_r: ClassVar[bool] = True
     keeps_symmetry: ClassVar[bool] = True
+    keeps_norm: ClassVar[bool] = True
     descends: ClassVar[bool] = True
+    robust: ClassVar[bool] = True
     adaptive: ClassVar[bool] = True
 
     def __post_init__(self):
         check_truncation("tol", self.tol, self.max_rank)
 
     def step(self, Y, t, h, F):
-        h = step_size(h)
-        U0, S0, V0 = Y
-        U1 = augment(U0, self.solve(K_field(F, V0), t, U0 @ S0, h))
-        V1 = augment(V0, self.solve(L_field(F, U0), t, V0 @ H(S0), h))
-        S = (H(U1) @ U0) @ S0 @ (H(V0) @ V1)
-        S1 = self.solve(S_field(F, U1, V1), t, S, h)
-        return truncate(LowRank(U1, S1, V1), self.tol, self.relative, self.max_rank)
+        return truncate(augmented_step(Y, t, step_size(h), F, self.solve), self.tol, self.relative, self.max_rank)
+
+
+def augmented_step(Y, t, h, F, solve):
+    """The step before truncation, Ŷ = Û S1 V̂ᴴ, of rank up to 2r; span Û holds span U0, and span V̂ span V0."""
+    U0, S0, V0 = Y
+    U1 = augment(U0, solve(K_field(F, V0), t, U0 @ S0, h))
+    V1 = augment(V0, solve(L_field(F, U0), t, V0 @ H(S0), h))
+    S = (H(U1) @ U0) @ S0 @ (H(V0) @ V1)
+    return LowRank(U1, solve(S_field(F, U1, V1), t, S, h), V1)

@@ -24,7 +24,9 @@ class BUG:
     order: ClassVar[int] = 1
     exact_on_rank_r: ClassVar[bool] = True
     keeps_symmetry: ClassVar[bool] = True
+    keeps_norm: ClassVar[bool] = False
     descends: ClassVar[bool] = False
+    robust: ClassVar[bool] = True
     adaptive: ClassVar[bool] = False
 
     def step(self, Y, t, h, F):

@@ -21,9 +21,11 @@ class DLRT:
     tau: float = 0.1
     max_rank: int | None = None
     order: ClassVar[int] = 1
-    exact_on_rank_r: ClassVar[bool] = True
+    exact_on_rank_r: ClassVar[bool] = False         # an Euler step is exact for increments only
     keeps_symmetry: ClassVar[bool] = True
+    keeps_norm: ClassVar[bool] = False
     descends: ClassVar[bool] = True
+    robust: ClassVar[bool] = True
     adaptive: ClassVar[bool] = True
 
     def __post_init__(self):

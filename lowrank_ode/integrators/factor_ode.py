@@ -1,6 +1,7 @@
 """The baseline that must fail: explicit Euler on the differential equations of the factors, with S⁻¹ in them."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -12,9 +13,17 @@ from ..substeps import step_size
 class FactorODE:
     """The naive method: U' = (I − U Uᴴ) F V S⁻¹, V' = (I − V Vᴴ) Fᴴ U S⁻ᴴ, S' = Uᴴ F V [KL07], by explicit Euler and QR.
 
-    Its error grows as the smallest singular value of S falls; it is here to be seen failing, and is not in METHODS. Low-rank matrices only.
+    Its error grows as the smallest singular value of S falls; it is here to be seen failing, and is not in METHODS.
     Raises numpy.linalg.LinAlgError where S is exactly singular.
     """
+
+    order: ClassVar[int] = 1
+    exact_on_rank_r: ClassVar[bool] = False
+    keeps_symmetry: ClassVar[bool] = True
+    keeps_norm: ClassVar[bool] = False
+    descends: ClassVar[bool] = False
+    robust: ClassVar[bool] = False
+    adaptive: ClassVar[bool] = False
 
     def step(self, Y, t, h, F):
         return _euler(Y, F(t, Y), step_size(h))
@@ -22,6 +31,8 @@ class FactorODE:
 
 @blockwise
 def _euler(Y, G, h):
+    if isinstance(Y, np.ndarray):
+        return Y + h * G
     U, S, V = Y
     GV, GU = G @ V, H(H(U) @ G)
     M = H(U) @ GV

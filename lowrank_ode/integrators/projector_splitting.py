@@ -25,7 +25,9 @@ class ProjectorSplitting:
     solve: Callable = field(default=rk4, repr=False)
     exact_on_rank_r: ClassVar[bool] = True
     keeps_symmetry: ClassVar[bool] = False
-    descends: ClassVar[bool] = False
+    keeps_norm: ClassVar[bool] = True
+    descends: ClassVar[None] = None         # no proof, and no counterexample found
+    robust: ClassVar[bool] = True
     adaptive: ClassVar[bool] = False
 
     def __post_init__(self):

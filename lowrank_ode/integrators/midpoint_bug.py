@@ -1,0 +1,54 @@
+"""The midpoint BUG integrators of Ceruti, Einkemmer, Kusch and Lubich."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from ..matrices import H, LowRank, augment, check_truncation, retract, truncate
+from ..substeps import rk4, step_size
+from .adaptive_bug import augmented_step
+from .projected import S_field
+
+
+@dataclass(frozen=True)
+class MidpointBUG:
+    """Midpoint BUG [CEKL24]: bases that hold the start and the slope at the midpoint, then one Galerkin step over the whole of h.
+
+        half step   Û Ŝ V̂ᴴ by augmented BUG over h/2, G = F(t + h/2, Û Ŝ V̂ᴴ)
+        bases       Ū = augment(Û, G V̂), V̄ = augment(V̂, Gᴴ Û)                       ("4r", at most 4r columns)
+                    with the half step cut to rank r, U½ S½ V½ᴴ, and G taken there:
+                    Ū = augment([U0, U½], G V½), V̄ = augment([V0, V½], Gᴴ U½)        ("3r")
+        S-step      S' = Ūᴴ F(Ū S V̄ᴴ) V̄ from (Ūᴴ U0) S0 (V̄ᴴ V0)ᴴ, which is Y itself; truncate as adaptive BUG does
+    """
+
+    tol: float = 1e-8
+    relative: bool = False
+    max_rank: int | None = None
+    bases: str = "3r"
+    solve: Callable = field(default=rk4, repr=False)
+    order: ClassVar[int] = 2
+    exact_on_rank_r: ClassVar[bool] = False
+    keeps_symmetry: ClassVar[bool] = True
+    keeps_norm: ClassVar[bool] = True
+    descends: ClassVar[bool] = True
+    robust: ClassVar[bool] = True
+    adaptive: ClassVar[bool] = True
+
+    def __post_init__(self):
+        check_truncation("tol", self.tol, self.max_rank)
+        if self.bases not in ("3r", "4r"):
+            raise ValueError(f"bases: got {self.bases!r}, expected '3r' or '4r'")
+
+    def step(self, Y, t, h, F):
+        h = step_size(h)
+        U0, S0, V0 = Y
+        U, _, V = half = augmented_step(Y, t, h / 2, F, self.solve)
+        if self.bases == "3r":
+            U_half, _, V_half = half = retract(Y, half)
+            U, V = augment(U0, U_half), augment(V0, V_half)
+        else:
+            U_half, V_half = U, V
+        G = F(t + h / 2, half)
+        U, V = augment(U, G @ V_half), augment(V, H(H(U_half) @ G))
+        S = self.solve(S_field(F, U, V), t, (H(U) @ U0) @ S0 @ (H(V0) @ V), h)
+        return truncate(LowRank(U, S, V), self.tol, self.relative, self.max_rank)

@@ -1,0 +1,80 @@
+"""The parallel Basis Update & Galerkin integrator of Ceruti, Kusch and Lubich."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+
+from ..matrices import DirectSum, H, LowRank, augment, blockwise, check_truncation, truncate
+from ..substeps import rk4, step_size
+from .projected import K_field, L_field, S_field
+
+
+@dataclass(frozen=True)
+class ParallelBUG:
+    """Rank-adaptive parallel BUG [CKL24]: K-, L- and S-step all from the start, independent of each other.
+
+        K-step    K' = F(K V0ᴴ) V0          from U0 S0       Û = [U0, Ũ] = augment(U0, K1)
+        L-step    L' = F(U0 Lᴴ)ᴴ U0         from V0 S0ᴴ      V̂ = [V0, Ṽ] = augment(V0, L1)
+        S-step    S' = U0ᴴ F(U0 S V0ᴴ) V0   from S0          S̄ = S(t1)
+        Ŝ = [[S̄, L1ᴴ Ṽ], [Ũᴴ K1, 0]], and truncate: to the smallest rank whose tail is ≤ θ = tol, or tol · ‖Ŝ‖ if `relative`
+
+    A step is rejected and repeated from the same matrix in the bases Û, V̂ if the new rank is all of 2r, or if the missing corner is large,
+    ‖Ũᴴ F(Y) Ṽ‖ > rejection · θ/h (10 in the paper's code); `rejection` None accepts every step. With Euler substeps it is a step along the
+    tangent projection of F (`GeoLoRA`). No exactness on curves of rank r: the missing corner is O(h²).
+    """
+
+    tol: float = 1e-8
+    relative: bool = False
+    max_rank: int | None = None
+    rejection: float | None = None
+    solve: Callable = field(default=rk4, repr=False)
+    order: ClassVar[int] = 1
+    exact_on_rank_r: ClassVar[bool] = False
+    keeps_symmetry: ClassVar[bool] = True
+    keeps_norm: ClassVar[bool] = False
+    descends: ClassVar[bool] = True
+    robust: ClassVar[bool] = True
+    adaptive: ClassVar[bool] = True
+
+    def __post_init__(self):
+        check_truncation("tol", self.tol, self.max_rank)
+
+    def step(self, Y, t, h, F):
+        h = step_size(h)
+        U0, S0, V0 = Y
+        K1 = self.solve(K_field(F, V0), t, U0 @ S0, h)
+        L1 = self.solve(L_field(F, U0), t, V0 @ H(S0), h)
+        S1 = self.solve(S_field(F, U0, V0), t, S0, h)
+        Z = bordered(Y, K1, L1, S1)
+        Y1 = truncate(Z, self.tol, self.relative, self.max_rank)
+        if self.rejection is not None and _any(_rejects(Y, Z, Y1, F(t, Y), self, h)):
+            U1, _, V1 = Z
+            return self.step(LowRank(U1, (H(U1) @ U0) @ S0 @ (H(V0) @ V1), V1), t, h, F)
+        return Y1
+
+
+def bordered(Y, K1, L1, S1):
+    """Û [[S1, L1ᴴ Ṽ], [Ũᴴ K1, 0]] V̂ᴴ: the three results side by side, each in its own part of the augmented bases."""
+    U0, _, V0 = Y
+    U1, V1 = augment(U0, K1), augment(V0, L1)
+    M, N = H(U1) @ U0, H(V1) @ V0
+    K_new, L_new = H(U1) @ K1 - M @ (H(U0) @ K1), H(V1) @ L1 - N @ (H(V0) @ L1)
+    return LowRank(U1, M @ S1 @ H(N) + K_new @ H(N) + M @ H(L_new), V1)
+
+
+@blockwise
+def _rejects(Y, Z, Y1, G, method, h):
+    if isinstance(Y, np.ndarray) or Z.rank == Y.rank:
+        return False
+    (U0, _, V0), (U1, _, V1) = Y, Z
+    M, N, C = H(U1) @ U0, H(V1) @ V0, H(U1) @ G @ V1
+    C = C - M @ (H(M) @ C)
+    corner = np.linalg.norm(C - (C @ N) @ H(N))
+    theta = method.tol * np.linalg.norm(Z.S) if method.relative else method.tol
+    return Y1.rank == Z.rank or corner > method.rejection * theta / h
+
+
+def _any(verdict):
+    return any(verdict.blocks) if isinstance(verdict, DirectSum) else verdict

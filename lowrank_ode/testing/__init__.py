@@ -1,0 +1,6 @@
+"""The theorems as a kit that anybody can run on an integrator of their own."""
+
+from .kit import Report, Row, TheoremFails, check_integrator
+from .theorems import THEOREMS, Theorem
+
+__all__ = ["THEOREMS", "Report", "Row", "Theorem", "TheoremFails", "check_integrator"]

@@ -1,0 +1,288 @@
+"""Wrong integrators, each a small patch of a right one, and the theorem by which the kit must reject it. B1–B9 are in released code."""
+
+import numpy as np
+from test_orthonormal import published_rank, published_truncation
+
+from lowrank_ode import BUG, DLRT, AdaptiveBUG, LowRank, ProjectorSplitting, best_approximation, truncate
+from lowrank_ode.integrators import ABCPSI, FactorODE, GeoLoRA, MidpointBUG, ParallelBUG, ProjectedRK
+from lowrank_ode.integrators.adaptive_bug import augmented_step
+from lowrank_ode.integrators.projected import K_field, L_field, S_field
+from lowrank_ode.matrices import H, augment, blockwise, dense, orth, retract, tangent_projection
+from lowrank_ode.substeps import euler, rk4
+
+PLANTED = []        # (integrator, claims, the theorem that rejects it)
+
+
+def planted(theorem, *arguments, claims=None, **options):
+    """Enter an instance of the class below."""
+    def enter(Wrong):
+        wrong_step = Wrong.step
+        Wrong.step = lambda self, Y, t, h, F: wrong_step(self, Y, t, float(h), F)       # the precision of h is not the defect here
+        PLANTED.append((Wrong(*arguments, **options), claims, theorem))
+        return Wrong
+    return enter
+
+
+@planted("reproduces_curves_of_rank_r", 1e-12, claims={"exact_on_rank_r": True})
+class B1TransposedV(AdaptiveBUG):
+    """B1: after the truncation, columns of the transposed small V."""
+    def step(self, Y, t, h, F):
+        return blockwise(lambda Z: published_truncation(Z, 1e-12) if isinstance(Z, LowRank) else Z)(augmented_step(Y, t, h, F, self.solve))
+
+
+@planted("finds_more_rank_where_it_is_needed", 0.05, claims={"adaptive": True})
+class B2LostTail(DLRT):
+    """B2: the tail lacks the smallest singular value, and the rank falls back to r where none qualifies."""
+    def step(self, Y, t, h, F):
+        def cut(Z):
+            if not isinstance(Z, LowRank):
+                return Z
+            return truncate(Z, max_rank=max(1, published_rank(np.diag(Z.S), 0.05 * np.linalg.norm(Z.S))) if Z.rank > 1 else 1)
+        return blockwise(cut)(DLRT(0).step(Y, t, h, F))
+
+
+@planted("keeps_type_and_shape")
+class B3RowsOfU(BUG):
+    """B3: V built from rows of U; shapes fit for square matrices alone."""
+    def step(self, Y, t, h, F):
+        Y1 = super().step(Y, t, h, F)
+        return blockwise(lambda Z: LowRank(Z.U, Z.S, Z.U) if isinstance(Z, LowRank) else Z)(Y1)
+
+
+@planted("converges_with_its_order")
+class B4FrozenBases(BUG):
+    """B4: bases that are never trained."""
+    def step(self, Y, t, h, F):
+        U, S, V = Y
+        return LowRank(U, rk4(S_field(F, U, V), t, S, h), V)
+
+
+@planted("converges_with_its_order", 1e-12)
+class B5ElementwiseCore(ABCPSI):
+    """B5: the core times the overlap of the bases, entry by entry."""
+    def step(self, Y, t, h, F):
+        U0, S0, V0 = Y
+        U1 = orth(rk4(K_field(F, V0), t, U0 @ S0, h), U0)
+        overlap = blockwise(lambda S, M: S * M.T if isinstance(M, np.ndarray) else S)(S0, H(U1) @ U0)
+        L1 = rk4(L_field(F, U1), t, V0 @ H(overlap), h)
+        V1 = orth(L1, V0)
+        return LowRank(U1, H(L1) @ V1, V1)
+
+
+@planted("converges_with_its_order")
+class B6ProductRule(BUG):
+    """B6: the K-gradient as (∂L/∂U) S + U (∂L/∂S), where G V is meant."""
+    def step(self, Y, t, h, F):
+        U0, S0, V0 = Y
+        G = F(t, Y)
+        GV = G @ V0
+        U1 = orth(U0 @ S0 + h * (GV @ H(S0) @ S0 + U0 @ (H(U0) @ GV)), U0)
+        V1 = orth(V0 @ H(S0) + h * H(H(U0) @ G), V0)
+        return LowRank(U1, euler(S_field(F, U1, V1), t, (H(U1) @ U0) @ S0 @ (H(V0) @ V1), h), V1)
+
+
+@planted("converges_with_its_order", 2)
+class B7WrongNodes(ProjectedRK):
+    """B7: Runge–Kutta nodes that leave out a stage: F always at t. Seen on fields that depend on time."""
+    def step(self, Y, t, h, F):
+        K1 = tangent_projection(Y, F(t, Y))
+        Y2 = retract(Y, Y + h * K1)
+        return retract(Y, Y + h * tangent_projection(Y2, F(t, Y2)))
+
+
+@planted("is_pure", 1e-12)
+class B8FlippedSigns(ParallelBUG):
+    """B8: a random sign in the basis; here the sign changes from call to call."""
+    calls = 0
+    def step(self, Y, t, h, F):
+        type(self).calls += 1
+        Y1 = super().step(Y, t, h, F)
+        return -Y1 if self.calls % 2 else Y1
+
+
+@planted("returns_orthonormal_bases", 0.0)
+class B9TooManyColumns(AdaptiveBUG):
+    """B9: the augmented basis is not capped at m columns, dependent directions are filled with what is there."""
+    def step(self, Y, t, h, F):
+        @blockwise
+        def widen(U, K):
+            return np.hstack([U, K / (np.linalg.norm(K, axis=0) + 1e-300)]) if isinstance(U, np.ndarray) else U
+        U0, S0, V0 = Y
+        U1, V1 = widen(U0, F(t, Y) @ V0), widen(V0, H(H(U0) @ F(t, Y)))
+        return LowRank(U1, H(U1) @ U0 @ S0 @ (H(V0) @ V1), V1)
+
+
+@planted("is_robust_to_small_singular_values", claims={"robust": True})
+class Naive(FactorODE):
+    """Euler on the equations of the factors."""
+
+
+@planted("descends", claims={"descends": True})
+class FixedRankSaidToDescend(BUG):
+    """No error but the claim."""
+
+
+@planted("keeps_norm", claims={"keeps_norm": True})
+class FixedRankSaidToKeepTheNorm(BUG):
+    """No error but the claim."""
+
+
+@planted("keeps_symmetry", claims={"keeps_symmetry": True})
+class SplittingSaidToKeepSymmetry(ProjectorSplitting):
+    """No error but the claim."""
+
+
+@planted("reproduces_curves_of_rank_r", 1e-12, claims={"exact_on_rank_r": True})
+class ParallelSaidToBeExact(ParallelBUG):
+    """No error but the claim."""
+
+
+@planted("converges_with_its_order", claims={"order": 2})
+class BUGSaidToHaveOrder2(BUG):
+    """No error but the claim."""
+
+
+@planted("converges_with_its_order", order=2)
+class TwoLieSteps(ProjectorSplitting):
+    """The second half step is not the adjoint."""
+    def step(self, Y, t, h, F):
+        return self._KSL(self._KSL(Y, t, h / 2, F), t + h / 2, h / 2, F)
+
+
+@planted("converges_with_its_order")
+class ForwardS(ProjectorSplitting):
+    """The S-step with a plus sign."""
+    def step(self, Y, t, h, F):
+        U0, S0, V0 = Y
+        K1 = rk4(K_field(F, V0), t, U0 @ S0, h)
+        U1 = orth(K1, U0)
+        S = rk4(S_field(F, U1, V0), t, H(U1) @ K1, h)
+        L1 = rk4(L_field(F, U1), t, V0 @ H(S), h)
+        V1 = orth(L1, V0)
+        return LowRank(U1, H(L1) @ V1, V1)
+
+
+@planted("converges_with_its_order")
+class OldBasisInL(BUG):
+    """The S-step in the old V."""
+    def step(self, Y, t, h, F):
+        U0, S0, V0 = Y
+        U1 = orth(rk4(K_field(F, V0), t, U0 @ S0, h), U0)
+        return LowRank(U1, rk4(S_field(F, U1, V0), t, (H(U1) @ U0) @ S0, h), V0)
+
+
+@planted("converges_with_its_order")
+class WrongSignInL(BUG):
+    """L' = −F(U0 Lᴴ)ᴴ U0."""
+    def step(self, Y, t, h, F):
+        U0, S0, V0 = Y
+        U1 = orth(rk4(K_field(F, V0), t, U0 @ S0, h), U0)
+        V1 = orth(rk4(L_field(lambda t, Z: -F(t, Z), U0), t, V0 @ H(S0), h), V0)
+        return LowRank(U1, rk4(S_field(F, U1, V1), t, (H(U1) @ U0) @ S0 @ (H(V0) @ V1), h), V1)
+
+
+@planted("converges_with_its_order")
+class ForgottenOverlap(BUG):
+    """The S-step starts at S0, as if the bases had not moved."""
+    def step(self, Y, t, h, F):
+        U0, S0, V0 = Y
+        U1 = orth(rk4(K_field(F, V0), t, U0 @ S0, h), U0)
+        V1 = orth(rk4(L_field(F, U0), t, V0 @ H(S0), h), V0)
+        return LowRank(U1, rk4(S_field(F, U1, V1), t, S0, h), V1)
+
+
+@planted("converges_with_its_order", 1e-12, max_rank=3)
+class MidpointWithoutMidpoint(MidpointBUG):
+    """The midpoint rule without its middle: augmented BUG over the whole step."""
+    def step(self, Y, t, h, F):
+        return truncate(augmented_step(Y, t, h, F, euler), self.tol, max_rank=3)
+
+
+@planted("returns_orthonormal_bases")
+class NotOrthonormal(BUG):
+    """K and L themselves as bases."""
+    def step(self, Y, t, h, F):
+        U0, S0, V0 = Y
+        K = rk4(K_field(F, V0), t, U0 @ S0, h)
+        return blockwise(lambda K, V: LowRank(K, np.eye(K.shape[1]), V) if isinstance(V, np.ndarray) else K)(K, V0)
+
+
+@planted("is_pure")
+class WritesIntoItsInput(BUG):
+    """S0 += …"""
+    def step(self, Y, t, h, F):
+        Y1 = super().step(Y, t, h, F)
+        if isinstance(Y, LowRank):
+            Y.S[...] = 0.5 * Y.S
+        return Y1
+
+
+@planted("keeps_precision")
+class AlwaysDouble(BUG):
+    """Double precision, whatever comes in."""
+    def step(self, Y, t, h, F):
+        doubled = blockwise(lambda Z: LowRank(*(X.astype(np.result_type(X, float)) for X in Z)) if isinstance(Z, LowRank) else Z)
+        return doubled(super().step(Y, t, h, F))
+
+
+@planted("keeps_type_and_shape")
+class ReturnsDense(BUG):
+    """The result as an ndarray."""
+    def step(self, Y, t, h, F):
+        return dense(super().step(Y, t, h, F))
+
+
+@planted("keeps_type_and_shape")
+class ReturnsNaN(BUG):
+    """NaN in the core."""
+    def step(self, Y, t, h, F):
+        return super().step(Y, t, h, F) * np.nan
+
+
+@planted("starts_with_F_at_Y", 1e-12)
+class LateStart(GeoLoRA):
+    """F at the end of the step."""
+    def step(self, Y, t, h, F):
+        return super().step(Y, t + h, h, F)
+
+
+@planted("acts_block_by_block", 1e-12)
+class FirstBlockOnly(DLRT):
+    """Only the first block moves."""
+    def step(self, Y, t, h, F):
+        Y1 = super().step(Y, t, h, F)
+        return type(Y)([Y1.blocks[0], *Y.blocks[1:]]) if hasattr(Y, "blocks") else Y1
+
+
+@planted("converges_with_its_order", 1e-12)
+class HalfStep(DLRT):
+    """h/2 for h."""
+    def step(self, Y, t, h, F):
+        return super().step(Y, t, h / 2, F)
+
+
+@planted("descends", 1e-12, claims={"descends": True})
+class Uphill(DLRT):
+    """The gradient with its sign."""
+    def step(self, Y, t, h, F):
+        return super().step(Y, t, h, lambda t, Y: -F(t, Y))
+
+
+@planted("converges_with_its_order", 1e-12)
+class ConjugateForgotten(DLRT):
+    """[K1, U0] in the place of [U0, K1], with the overlap of [U0, K1]."""
+    def step(self, Y, t, h, F):
+        U0, S0, V0 = Y
+        G = F(t, Y)
+        U1, V1 = augment(U0, G @ V0), augment(V0, H(H(U0) @ G))
+        flip = blockwise(lambda U: U[:, ::-1] if isinstance(U, np.ndarray) else U)
+        S1 = (H(U1) @ U0) @ S0 @ (H(V0) @ V1) + h * (H(U1) @ G @ V1)
+        return truncate(LowRank(flip(U1), S1, V1), 1e-12)
+
+
+@planted("reproduces_curves_of_rank_r", claims={"exact_on_rank_r": True})
+class CutTooFar(BUG):
+    """The best approximation of one rank too few."""
+    def step(self, Y, t, h, F):
+        Y1 = super().step(Y, t, h, F)
+        return blockwise(lambda Z: best_approximation(Z, rank=Z.rank - 1) if isinstance(Z, LowRank) and Z.rank > 1 else Z)(Y1)

@@ -1,0 +1,97 @@
+"""The kit: right methods pass, wrong ones are rejected by the right theorem, and claims are true in both directions."""
+
+import json
+
+import pytest
+from planted import PLANTED
+
+from lowrank_ode import BUG, DLRT, METHODS, AdaptiveBUG, Dense, ProjectorSplitting
+from lowrank_ode.__main__ import main
+from lowrank_ode.integrators import ABCPSI, FactorODE, GeoLoRA, MidpointBUG, ParallelBUG, ParallelBUG2, ProjectedRK
+from lowrank_ode.testing import THEOREMS, TheoremFails, check_integrator
+
+SHARP = [ProjectorSplitting(), ProjectorSplitting(2), BUG(), AdaptiveBUG(1e-12, max_rank=6), DLRT(1e-12), ParallelBUG(1e-12),
+         ParallelBUG2(1e-12), MidpointBUG(1e-12), ProjectedRK(1), ProjectedRK(2), ProjectedRK(3),
+         ABCPSI(1e-12, max_rank=6), GeoLoRA(1e-12), FactorODE()]
+CLAIMS = sorted({theorem.claim for theorem in THEOREMS.values() if theorem.claim})
+
+
+def test_every_method_is_checked():
+    assert {type(method) for method in SHARP} >= set(METHODS) - {Dense}
+
+
+@pytest.mark.parametrize("method", SHARP, ids=str)
+def test_what_a_class_claims_holds_and_what_it_denies_fails(method):
+    """None is: not known. The order is two-sided in test_theorems_accuracy."""
+    assert check_integrator(method)
+    for claim in set(CLAIMS) - {"order"}:
+        verdict = check_integrator(method, claims=[claim], report=True)
+        said = getattr(method, claim)
+        assert said is None or verdict.passed == said, f"{claim} is said to be {said}:\n{verdict}"
+
+
+@pytest.mark.parametrize("wrong, claims, theorem", PLANTED, ids=lambda x: type(x).__name__ if hasattr(x, "step") else None)
+def test_every_planted_defect_is_rejected_by_its_theorem(wrong, claims, theorem):
+    with pytest.raises(TheoremFails) as failure:
+        check_integrator(wrong, claims)
+    assert failure.value.row.theorem == theorem, str(failure.value)
+
+
+def test_at_least_25_defects_are_planted_the_published_ones_among_them():
+    names = [type(wrong).__name__ for wrong, *_ in PLANTED]
+    assert len(set(names)) >= 25 and {name[:2] for name in names} >= {f"B{k}" for k in range(1, 10)}
+
+
+def test_a_failure_names_theorem_equation_residual_bound_and_seed_and_is_reproduced_by_them():
+    wrong = type("TooShort", (BUG,), {"step": lambda self, Y, t, h, F: BUG().step(Y, t, 0.9 * h, F)})()
+    with pytest.raises(TheoremFails) as failure:
+        check_integrator(wrong, claims={"exact_on_rank_r": True})
+    row, text = failure.value.row, str(failure.value)
+    assert all(str(word) in text for word in (row.theorem, row.equation, row.measured, row.bound, f"seed={row.seed}"))
+    assert THEOREMS[row.theorem].residual(wrong, row.seed) == (row.measured, row.bound) and row.measured > row.bound
+
+
+def test_a_report_is_a_table_and_json_and_has_a_tight_row():
+    report = check_integrator(BUG(), report=True)
+    assert report.passed and "holds" in str(report) and len(str(report).splitlines()) == len(report) + 1
+    rows = json.loads(report.json())
+    assert {row["theorem"] for row in rows} == {t.name for t in THEOREMS.values() if t.claim is None or getattr(BUG, t.claim)}
+
+
+def bad(name, step):
+    return type(name, (), {"step": step, "order": 1})()
+
+
+def mutate(self, Y, t, h, F):
+    if hasattr(Y, "S"):
+        Y.S[...] = 0
+    return Y
+
+
+@pytest.mark.parametrize("method, words", [
+    (object(), "no method step"), (bad("Raises", lambda self, Y, t, h, F: 1 / 0), "ZeroDivisionError"),
+    (bad("Wrong", lambda self, Y: Y), "TypeError"), (bad("Dense", lambda self, Y, t, h, F: Y.dense()), "step returned ndarray for LowRank"),
+    (bad("Transposed", lambda self, Y, t, h, F: Y.adjoint()), "step returned shape"),
+    (bad("None", lambda *a: None), "step returned NoneType"),
+    (bad("NaN", lambda self, Y, t, h, F: float("nan") * Y), "keeps_type_and_shape"), (bad("Mutates", mutate), "is_pure"),
+])
+def test_what_is_no_integrator_is_reported_plainly_and_never_crashes(method, words):
+    report = check_integrator(method, report=True)
+    assert not report.passed and words in str(report) and not report[-1].verdict == "holds"
+    with pytest.raises(TheoremFails, match=words):
+        check_integrator(method)
+
+
+def test_an_unknown_claim_is_refused():
+    with pytest.raises(ValueError, match="claims: got speed"):
+        check_integrator(BUG(), claims=["speed"])
+
+
+def test_the_command_line_checks_a_class(capsys):
+    main(["check", "lowrank_ode:BUG"])
+    assert "is_robust_to_small_singular_values" in capsys.readouterr().out
+    for target, message in (("planted:ReturnsNaN", "keeps_type_and_shape"), ("lowrank_ode:NoSuch", "NoSuch"),
+                            ("no_such_module:X", "no_such_module"), ("lowrank_ode", "module:Class")):
+        with pytest.raises(SystemExit) as exit_:
+            main(["check", target])
+        assert message in str(exit_.value) + capsys.readouterr().out
