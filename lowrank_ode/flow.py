@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .matrices import check_state, dense
+from .matrices import check_count, check_state, dense
 from .substeps import exact
 
 
@@ -32,14 +32,15 @@ def _march(step, Y, F, t_span, n_steps):
     t0, t1 = map(float, t_span)
     if not -np.inf < t0 < t1 < np.inf:
         raise ValueError(f"t_span: got {t_span}, expected (t0, t1) with t0 < t1")
-    if n_steps != int(n_steps) or n_steps < 1:
-        raise ValueError(f"n_steps: got {n_steps}, expected a whole number ≥ 1")
-    h = (t1 - t0) / n_steps
+    n_steps = check_count("n_steps", n_steps)
+    times, h, shape = [*(t0 + k * (t1 - t0) / n_steps for k in range(n_steps)), t1], (t1 - t0) / n_steps, Y.shape
 
     def steps(Y):
         yield t0, Y
-        for k in range(int(n_steps)):
-            Y = check_state(step(Y, t0 + k * h, h, F), f"Y after step {k + 1}")
-            yield t0 + (k + 1) * h, Y
+        for k in range(n_steps):
+            Y = check_state(step(Y, times[k], h, F), f"Y after step {k + 1}")
+            if Y.shape != shape:
+                raise ValueError(f"Y after step {k + 1}: shape {Y.shape}, expected {shape}: a field must have the shape of its matrix")
+            yield times[k + 1], Y
 
     return steps(Y)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .matrices import DirectSum, LowRank, check_state
+from .matrices import DirectSum, LowRank, check_count, check_state
 from .nets import MLP
 
 
@@ -42,10 +42,10 @@ def train(net: MLP, params, data, method, lr, batch_size=128, epochs=1, rng=None
     """Train `net` from `params` with any integrator: a step of size h = lr along the gradient flow of each minibatch. A generator of
     Records, one an epoch, and one after each `every` steps if given.
 
-    data is a `lowrank_ode.data.Data`. lr is a number, or a sequence whose entries share the epochs evenly: (0.2, 0.1) halves it at half
-    time. Each batch is a field of its own, so that no stage of a step crosses batches; batches are
-    drawn anew each epoch by `rng` (a numpy Generator or a seed, default 0), the last one may be smaller. progress(iterable) may wrap the
-    batches of an epoch in a progress bar. The same rng gives the same records, seconds apart.
+    data is a `lowrank_ode.data.Data`. lr is a number, or a sequence, at most as long as there are epochs, whose entries share
+    these evenly: (0.2, 0.1) halves it at half time. Each batch is a field of its own, so that no stage of a step crosses batches; batches
+    are drawn anew each epoch by `rng` (a numpy Generator or a seed, default 0), the last one may be smaller. progress(iterable) may wrap
+    the batches of an epoch in a progress bar. The same rng gives the same records, seconds apart.
 
     Raises ValueError, at once, for invalid arguments or data that do not fit the network; during training, if the loss is not finite.
     """
@@ -53,11 +53,12 @@ def train(net: MLP, params, data, method, lr, batch_size=128, epochs=1, rng=None
         raise ValueError(f"data: {data.x.shape[1]} inputs and {data.classes} classes, expected {net.widths[0]} and at most "
                          f"{net.widths[-1]} for a network of widths {net.widths}")
     steps = np.atleast_1d(np.asarray(lr, float))
-    if not (steps.ndim == 1 and (steps > 0).all() and np.isfinite(steps).all()):
+    if not (steps.ndim == 1 and steps.size and (steps > 0).all() and np.isfinite(steps).all()):
         raise ValueError(f"lr: got {lr}, expected a step size > 0, or several")
     for name, number in (("batch_size", batch_size), ("epochs", epochs), ("every", 1 if every is None else every)):
-        if number != int(number) or number < 1:
-            raise ValueError(f"{name}: got {number}, expected a whole number ≥ 1")
+        check_count(name, number)
+    if len(steps) > epochs:
+        raise ValueError(f"lr: got {len(steps)} step sizes, expected at most one for each of {epochs} epochs")
     rng = np.random.default_rng(0 if rng is None else rng)
     check_state(params, "params")
 

@@ -3,8 +3,8 @@
 from .direct_sum import DirectSum, H, Identity, blockwise
 from .lowrank import LowRank, dense, norm, outer
 from .orthonormal import augment, orth
-from .truncation import best_approximation, check_truncation, tangent_projection, truncate
-from .validation import check_state
+from .truncation import best_approximation, check_truncation, retract, tangent_projection, truncate
+from .validation import check_count, check_state
 
-__all__ = ["DirectSum", "H", "Identity", "LowRank", "augment", "best_approximation", "blockwise", "check_state", "check_truncation",
-           "dense", "norm", "orth", "outer", "tangent_projection", "truncate"]
+__all__ = ["DirectSum", "H", "Identity", "LowRank", "augment", "best_approximation", "blockwise", "check_count", "check_state",
+           "check_truncation", "dense", "norm", "orth", "outer", "retract", "tangent_projection", "truncate"]

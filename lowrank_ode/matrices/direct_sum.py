@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from itertools import repeat
 
 import numpy as np
+from scipy.sparse import issparse
+from scipy.sparse.linalg import LinearOperator
 
 
 def H(X):
@@ -28,7 +30,10 @@ class Identity:
         return self
 
     def __matmul__(self, X):
-        return X
+        """X itself; as an ndarray where X is sparse or a LinearOperator, for it is to be added to a dense block."""
+        if isinstance(X, LinearOperator):
+            return X @ np.eye(X.shape[1], dtype=X.dtype)
+        return X.toarray() if issparse(X) else X
 
     __rmatmul__ = __matmul__
 
@@ -99,5 +104,10 @@ def blockwise(function):
     return of_blocks
 
 
+@blockwise
+def _matmul(X, Z):
+    return Z @ X if isinstance(Z, Identity) else X @ Z          # the `@` of a LinearOperator would refuse an Identity
+
+
 _adjoint = blockwise(H)
-_matmul, _add, _sub, _neg, _mul = map(blockwise, (operator.matmul, operator.add, operator.sub, operator.neg, operator.mul))
+_add, _sub, _neg, _mul = map(blockwise, (operator.add, operator.sub, operator.neg, operator.mul))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import block_diag
+from scipy.linalg import norm as frobenius
 from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
@@ -77,7 +78,7 @@ class LowRank:
     def norm(self):
         """Frobenius norm, by orthogonal factors: the Gram matrices UᴴU and VᴴV would lose half the digits of a difference Y1 − Y2."""
         R_U, R_V = np.linalg.qr(self.U, mode="r"), np.linalg.qr(self.V, mode="r")
-        return np.linalg.norm(R_U @ self.S @ H(R_V))
+        return frobenius(R_U @ self.S @ H(R_V), check_finite=False)
 
     def operator(self):
         """The same matrix as a scipy LinearOperator."""
@@ -151,7 +152,7 @@ def norm(X):
     """Frobenius norm of any matrix."""
     if isinstance(X, DirectSum):
         return np.hypot.reduce([norm(block) for block in X.blocks])
-    return X.norm() if isinstance(X, LowRank) else np.linalg.norm(dense(X))
+    return X.norm() if isinstance(X, LowRank) else frobenius(dense(X), check_finite=False)       # BLAS nrm2: no overflow of squares
 
 
 def _is_operator(X):

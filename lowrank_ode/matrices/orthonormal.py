@@ -13,8 +13,8 @@ def augment(U0, K):
     """Orthonormal basis Û (m, r + k) of range [U0, K], with U0 (m, r, orthonormal) as its leading block [CKL22]; K is (m, p).
 
     Dependent directions are dropped: k ≤ p, and r + k ≤ m. The range of K is captured to rounding: ‖K − Û Ûᴴ K‖ ≤ 12 √p · EPS · ‖K‖
-    in the Frobenius norm, whatever the singular values of K, with EPS that of K's own precision, and ‖ÛᴴÛ − I‖ stays a small multiple of
-    EPS. For a dense block (U0 an Identity) the basis is complete already.
+    in the Frobenius norm, whatever the singular values of K, with EPS the coarser of the two precisions; Û is as orthonormal as U0, up
+    to a small multiple of EPS. For a dense block (U0 an Identity) the basis is complete already.
 
     Each round orthogonalises K against the basis, takes the directions that one Gram matrix resolves, and orthogonalises them again
     ("twice is enough"); what it does not resolve, a steeply graded rest, is left to the next round. A benign K takes one round.
@@ -29,7 +29,7 @@ def augment(U0, K):
     if scale == 0:
         return U0
     K = K / scale
-    eps = np.finfo(K.dtype).eps
+    eps = max(np.finfo(X.dtype).eps for X in (U0, K))
     floor = (DROP * eps * np.linalg.norm(K)) ** 2
     U = U0
     while K.shape[1] and U.shape[1] < len(U):
@@ -42,7 +42,8 @@ def augment(U0, K):
         B = R @ (Q[:, keep] / np.sqrt(square[keep]))
         B = B - U @ (H(U) @ B)
         square_B, Q_B = np.linalg.eigh(H(B) @ B)
-        U = np.hstack([U, B @ (Q_B / np.sqrt(square_B))])
+        new = square_B > 0.5                # less is left where B was but the rounding errors of U itself
+        U = np.hstack([U, B @ (Q_B[:, new] / np.sqrt(square_B[new]))])
         K = R @ Q[:, ~keep]
     return U
 

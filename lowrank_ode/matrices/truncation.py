@@ -5,6 +5,7 @@ import numpy as np
 from .direct_sum import H, blockwise
 from .lowrank import LowRank, dense, outer
 from .orthonormal import augment
+from .validation import check_count, check_finite
 
 
 @blockwise
@@ -20,8 +21,7 @@ def truncate(Y, tol=0.0, relative=False, max_rank=None):
     if isinstance(Y, np.ndarray):
         return Y
     U, S, V = Y
-    if not np.isfinite(S).all():
-        raise ValueError("S: NaN or Inf in the core, expected finite numbers: the field is not finite, or the step size too large")
+    check_finite("S", S, ": the field is not finite, or the step size too large")
     P, sigma, Qh = np.linalg.svd(S, full_matrices=False)
     tail = np.append(np.hypot.accumulate(sigma[::-1])[::-1], 0)         # tail[r] = (Σ_{i>r} σᵢ²)^½, without underflow
     theta = tol * tail[0] if relative else tol
@@ -34,8 +34,8 @@ def check_truncation(name, tol, max_rank):
     """ValueError unless tol ≥ 0 and max_rank is None or ≥ 1; the methods call it when they are made, not in their first step."""
     if not tol >= 0:
         raise ValueError(f"{name}: got {tol}, expected a truncation tolerance ≥ 0")
-    if max_rank is not None and max_rank < 1:
-        raise ValueError(f"max_rank: got {max_rank}, expected None or a rank ≥ 1")
+    if max_rank is not None:
+        check_count("max_rank", max_rank)
 
 
 @blockwise
@@ -49,14 +49,20 @@ def best_approximation(A, rank=None, tol=None):
     """
     if (rank is None) == (tol is None):
         raise ValueError(f"rank, tol: got {rank} and {tol}, expected exactly one of them")
-    if rank is not None and not 1 <= rank <= min(A.shape):
-        raise ValueError(f"rank: got {rank}, expected 1 ≤ rank ≤ min(m, n) = {min(A.shape)}")
+    if rank is not None:
+        rank = check_count("rank", rank, most=min(A.shape))
     Y = _orthonormal_factors(A)
     if rank is None:
         return truncate(Y, tol)
     U, S, V = truncate(Y, max_rank=rank)
     pad = rank - len(S)
     return LowRank(_complete(U, rank), np.pad(S, (0, pad)), _complete(V, rank)) if pad else LowRank(U, S, V)
+
+
+@blockwise
+def retract(Y, Z):
+    """The best approximation of Z with the rank of Y; for a dense block Y, which may be any matrix, Z itself as an ndarray."""
+    return best_approximation(Z, rank=Y.rank) if isinstance(Y, LowRank) else dense(Z)
 
 
 @blockwise
@@ -75,11 +81,12 @@ def tangent_projection(Y, Z):
 
 def _orthonormal_factors(A):
     if not isinstance(A, LowRank):
-        A = dense(A)
-        if not np.isfinite(A).all():
-            raise ValueError("A: NaN or Inf, expected finite numbers")
+        A = np.asarray(dense(A) * 1.0)
+        check_finite("A", A)
         return LowRank(*_svd_factors(A))
     U, S, V = A
+    for X in (U, V):
+        check_finite("A", X)
     (Q_U, R_U), (Q_V, R_V) = np.linalg.qr(U), np.linalg.qr(V)
     return LowRank(Q_U, R_U @ S @ H(R_V), Q_V)
 

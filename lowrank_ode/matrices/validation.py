@@ -1,5 +1,7 @@
 """What is checked at the door, so that the steps need not check it."""
 
+import operator
+
 import numpy as np
 
 from .direct_sum import DirectSum, H
@@ -18,10 +20,10 @@ def check_state(Y, name="Y0"):
     if not isinstance(Y, LowRank):
         if not isinstance(Y, np.ndarray) or Y.ndim != 2:
             raise TypeError(f"{name}: got {type(Y).__name__}, expected a LowRank, a two-dimensional ndarray, or a DirectSum of these")
-        _check_finite(Y, name)
+        check_finite(name, Y)
         return Y
     for letter, X in zip("USV", Y, strict=True):
-        _check_finite(X, f"{name}.{letter}")
+        check_finite(f"{name}.{letter}", X)
     if not 1 <= max(Y.S.shape) <= min(Y.shape):
         raise ValueError(f"{name}: a core of shape {Y.S.shape}, expected a rank r with 1 ≤ r ≤ min(m, n) = {min(Y.shape)}")
     for letter, X in (("U", Y.U), ("V", Y.V)):
@@ -33,6 +35,20 @@ def check_state(Y, name="Y0"):
     return Y
 
 
-def _check_finite(X, name):
+def check_finite(name, X, hint=""):
+    """ValueError unless X is an array of finite floats, real or complex."""
+    if not isinstance(X, np.ndarray) or X.dtype.kind not in "fc":
+        raise ValueError(f"{name}: got {X if not isinstance(X, np.ndarray) else X.dtype}, expected an array of floats")
     if not np.isfinite(X).all():
-        raise ValueError(f"{name}: NaN or Inf, expected finite numbers")
+        raise ValueError(f"{name}: NaN or Inf, expected finite numbers{hint}")
+
+
+def check_count(name, n, most=None, where=""):
+    """n as an int; ValueError unless it is a whole number, 1 ≤ n, and n ≤ most if given."""
+    try:
+        count = operator.index(n)
+    except TypeError:
+        count = 0
+    if not 1 <= count <= (count if most is None else most):
+        raise ValueError(f"{name}: got {n}{where}, expected a whole number ≥ 1" + ("" if most is None else f" and ≤ {most}"))
+    return count

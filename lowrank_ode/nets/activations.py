@@ -11,7 +11,7 @@ import numpy as np
 class Activation(NamedTuple):
     value: callable
     slope: callable         # of the output
-    gain: float             # E‖Wz‖² = ‖z‖² for a random W with entries of variance gain/inputs, near a = 0
+    gain: float             # random W with entries of variance gain/inputs: activations keep their size, roughly for softplus
 
 
 def _softplus(a):

@@ -25,6 +25,8 @@ def mean_squares(outputs, labels):
         labels = np.eye(classes, dtype=outputs.real.dtype)[_class_indices(labels, classes, batch)]
     if labels.shape != (batch, classes):
         raise ValueError(f"labels: shape {labels.shape}, expected ({batch}, {classes}) targets or ({batch},) class indices")
+    if not np.isfinite(labels).all():
+        raise ValueError("labels: NaN or Inf in the targets, expected finite numbers")
     difference = outputs - labels.T
     return (difference * difference).sum() / (2 * batch), difference / batch
 

@@ -6,10 +6,11 @@ Activations are matrices with a column an example, Z (features, batch), as in th
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
-from ..matrices import DirectSum, H, LowRank, orth, outer
+from ..matrices import DirectSum, H, LowRank, check_count, orth, outer
 from .activations import ACTIVATIONS
 from .losses import LOSSES
 
@@ -23,8 +24,10 @@ class MLP:
     loss: str = "cross_entropy"
 
     def __post_init__(self):
-        if len(self.widths) < 2 or any(n != int(n) or n < 1 for n in self.widths):
-            raise ValueError(f"widths: got {self.widths}, expected at least two whole numbers ≥ 1: inputs, hidden widths, outputs")
+        if len(self.widths) < 2:
+            raise ValueError(f"widths: got {self.widths}, expected at least two: inputs, hidden widths, outputs")
+        for n in self.widths:
+            check_count("widths", n)
         for name, known in (("activation", ACTIVATIONS), ("loss", LOSSES)):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name}: got {getattr(self, name)!r}, expected one of {', '.join(known)}")
@@ -42,7 +45,7 @@ class MLP:
             raise ValueError(f"rank: got {len(ranks)} entries, expected one for each of {layers} layers")
         gain = ACTIVATIONS[self.activation].gain
         blocks = []
-        for n, m, r in zip(self.widths, self.widths[1:], ranks, strict=False):
+        for (n, m), r in zip(pairwise(self.widths), ranks, strict=True):
             W = _dense_start(rng, m, n, gain, dtype) if r is None else _lowrank_start(rng, m, n, r, gain, dtype)
             blocks += [W, np.zeros((m, 1), dtype)]
         return DirectSum(blocks)
@@ -72,10 +75,16 @@ class MLP:
 
     def accuracy(self, params, x, labels):
         """Fraction of examples whose largest output is that of their label."""
-        return float((self.outputs(params, x).argmax(axis=1) == np.asarray(labels)).mean())
+        outputs, labels = self.outputs(params, x), np.asarray(labels)
+        if labels.shape != (len(outputs),):
+            raise ValueError(f"labels: shape {labels.shape}, expected ({len(outputs)},)")
+        return float((outputs.argmax(axis=1) == labels).mean())
 
     def _forward(self, params, x):
         """[Z_0 = xᵀ, Z_1, …, outputs], in the precision of the parameters."""
+        shapes = [shape for n, m in pairwise(self.widths) for shape in ((m, n), (m, 1))]
+        if [X.shape for X in params.blocks] != shapes:
+            raise ValueError(f"params: blocks of shapes {[X.shape for X in params.blocks]}, expected {shapes} for widths {self.widths}")
         x = np.asarray(x, dtype=params.blocks[0].dtype)
         if x.ndim != 2 or x.shape[0] == 0 or x.shape[1] != self.widths[0]:
             raise ValueError(f"x: shape {x.shape}, expected (batch ≥ 1, {self.widths[0]})")
@@ -106,7 +115,6 @@ def _dense_start(rng, m, n, gain, dtype):
 
 
 def _lowrank_start(rng, m, n, r, gain, dtype):
-    if r != int(r) or not 1 <= r <= min(m, n):
-        raise ValueError(f"rank: got {r} for a {m} × {n} layer, expected a whole number 1 ≤ rank ≤ {min(m, n)}, or None for a dense layer")
+    r = check_count("rank", r, most=min(m, n), where=f" for a {m} × {n} layer")
     U, V = (orth(rng.standard_normal((k, r))).astype(dtype) for k in (m, n))
     return LowRank(U, (np.sqrt(gain * m) / r * rng.standard_normal((r, r))).astype(dtype), V)
