@@ -52,6 +52,17 @@ class GradientFlow(Problem):
     loss: Callable = None
 
 
+@dataclass(frozen=True)
+class Schroedinger(Problem):
+    """i Y' = 𝓗[Y] with 𝓗 Hermitian: ‖Y‖ and energy(Y) = ⟨Y, 𝓗[Y]⟩ are conserved; `hamiltonian` is 𝓗."""
+
+    hamiltonian: Callable = None
+
+    def energy(self, Y):
+        Y = dense(Y)
+        return float(np.vdot(Y, self.hamiltonian(Y)).real)
+
+
 def random_orthonormal(rng, m, r):
     """An (m, r) matrix with orthonormal columns, uniformly distributed."""
     Q, R = np.linalg.qr(rng.standard_normal((m, r)))
@@ -147,6 +158,22 @@ def lubich_oseledets(rng, n=100, r=10, noise=1e-3):
         return X @ W + W @ Z.T + P @ (np.exp(t) * A2) @ Q.T
 
     return RankRCurve(derivative, best_approximation(A(0), rank=r), A, lipschitz=0.0)
+
+
+def schroedinger(rng, n=40, r=4):
+    """The discrete Schrödinger equation i Y' = D Y + Y Dᵀ − V Y V on an n × n periodic grid, D = ½ tridiag(−1, 2, −1), V = diag(1 − cos x).
+
+    Complex, L ≤ ‖D‖ + ‖D‖ + ‖V‖² = 2 + 2 + 4; started from random orthonormal factors and singular values 2⁻ⁱ.
+    """
+    D = np.eye(n) - 0.5 * (np.roll(np.eye(n), 1, axis=0) + np.roll(np.eye(n), -1, axis=0))
+    v = 1 - np.cos(2 * np.pi / n * np.arange(-(n // 2), n - n // 2))
+    U, V = (np.linalg.qr(rng.standard_normal((n, r)) + 1j * rng.standard_normal((n, r)))[0] for _ in range(2))
+
+    def hamiltonian(Y):
+        return D @ Y + Y @ D.T - np.diag(v) @ Y @ np.diag(v)
+
+    Y0 = LowRank(U, np.diag(2.0 ** -np.arange(r)).astype(complex), V)
+    return _with_reference(Schroedinger, lambda t, Y: -1j * hamiltonian(Y), Y0, lipschitz=8.0, hamiltonian=hamiltonian)
 
 
 def normal_part(Y, Z):

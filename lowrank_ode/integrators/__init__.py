@@ -17,6 +17,7 @@ from .adaptive_bug import AdaptiveBUG
 from .bug import BUG
 from .dense import Dense
 from .dlrt import DLRT
+from .factor_descent import FactorDescent
 from .factor_ode import FactorODE
 from .geolora import GeoLoRA
 from .midpoint_bug import MidpointBUG
@@ -27,5 +28,5 @@ from .projector_splitting import ProjectorSplitting
 
 METHODS = (Dense, ProjectorSplitting, BUG, AdaptiveBUG, DLRT, ParallelBUG, ParallelBUG2, MidpointBUG, ProjectedRK, ABCPSI, GeoLoRA)
 
-__all__ = ["ABCPSI", "BUG", "DLRT", "METHODS", "AdaptiveBUG", "Dense", "FactorODE", "GeoLoRA", "MidpointBUG", "ParallelBUG", "ParallelBUG2",
-           "ProjectedRK", "ProjectorSplitting"]
+__all__ = ["ABCPSI", "BUG", "DLRT", "METHODS", "AdaptiveBUG", "Dense", "FactorDescent", "FactorODE", "GeoLoRA", "MidpointBUG",
+           "ParallelBUG", "ParallelBUG2", "ProjectedRK", "ProjectorSplitting"]

@@ -1,0 +1,80 @@
+"""truncate, best_approximation, tangent_projection and the truncating methods at their edges; their theorems are in test_orthonormal.py."""
+
+import numpy as np
+import pytest
+from strategies import random_basis
+from test_orthonormal import ORTHONORMAL, defect
+
+from lowrank_ode import METHODS, DirectSum, LowRank, best_approximation, tangent_projection, truncate
+from lowrank_ode.matrices import norm
+
+
+def diagonal(sigma):
+    r = len(sigma)
+    return LowRank(np.eye(r + 2, r), np.diag(np.asarray(sigma, float)), np.eye(r + 1, r))
+
+
+def tail_by_squares(sigma):
+    """Planted error: (Σ_{i>r} σᵢ²)^½ by squares, which underflow."""
+    return np.sqrt(np.append(np.cumsum(np.square(sigma)[::-1])[::-1], 0))
+
+
+def test_tolerance_zero_keeps_every_nonzero_singular_value_where_its_square_underflows():
+    sigma = [1, 1e-170]
+    assert truncate(diagonal(sigma), 0).rank == 2 and np.argmax(tail_by_squares(sigma) <= 0) == 1
+    assert truncate(diagonal([1, 1e-170, 0]), 0, relative=True).rank == 2
+
+
+def test_max_rank_caps_and_a_dense_block_passes_untouched():
+    Y, W = diagonal([4, 3, 2, 1]), np.ones((2, 2))
+    Z = truncate(DirectSum([Y, W]), 0, max_rank=2)
+    assert Z.blocks[0].rank == 2 and Z.blocks[1] is W
+
+
+@pytest.mark.parametrize("options", [{"tol": -1}, {"tol": np.nan}, {"max_rank": 0}, {"max_rank": 1.5}])
+def test_bad_truncation_options_are_refused(options):
+    with pytest.raises(ValueError, match=f"{next(iter(options))}: got"):
+        truncate(diagonal([1, 1, 1]), **options)
+
+
+@pytest.mark.parametrize("options, message", [({"rank": 0}, "rank: got 0"), ({"rank": 4}, "rank: got 4"), ({"rank": 1.5}, "rank: got 1.5"),
+                                              ({}, "exactly one"), ({"rank": 1, "tol": 1.0}, "exactly one"), ({"tol": -1.0}, "tol: got")])
+def test_best_approximation_refuses_bad_ranks_and_tolerances(options, message):
+    with pytest.raises(ValueError, match=message):
+        best_approximation(np.ones((3, 5)), **options)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_nan_and_inf_are_named_before_lapack_sees_them(bad):
+    Y, A = diagonal([1, 1]), np.ones((5, 2))
+    A[3, 1] = bad
+    with pytest.raises(ValueError, match="S: NaN or Inf"):
+        truncate(LowRank(Y.U, A[2:4], Y.V))
+    for matrix in (A, LowRank(A, np.eye(2), Y.V), LowRank(Y.U, np.eye(2), A)):
+        with pytest.raises(ValueError, match="A: NaN or Inf"):
+            best_approximation(matrix, rank=1)
+
+
+def test_the_best_approximation_of_full_rank_is_the_matrix_itself_also_for_complex_factors_that_are_not_orthonormal():
+    """U S Vᴴ with complex factors that are full: both triangular factors of the QR matter, and one is conjugated."""
+    rng = np.random.default_rng(0)
+    U, S, V = (rng.standard_normal(shape) + 1j * rng.standard_normal(shape) for shape in ((6, 3), (3, 3), (5, 3)))
+    Y, X = LowRank(U, S, V), best_approximation(LowRank(U, S, V), rank=3)
+    assert defect(X.U) <= ORTHONORMAL and defect(X.V) <= ORTHONORMAL
+    assert norm(X.dense() - U @ S @ V.conj().T) <= 100 * np.finfo(float).eps * norm(U) * norm(S) * norm(V)
+    R_U, R_V = np.linalg.qr(U)[1], np.linalg.qr(V)[1]
+    assert abs(norm(R_U @ S @ R_V.T) - Y.norm()) > 0.1                              # planted: without the conjugate
+
+
+def test_on_a_dense_block_the_tangent_projection_is_Z_itself():
+    rng = np.random.default_rng(0)
+    Y, W = LowRank(random_basis(rng, 6, 2), np.eye(2), random_basis(rng, 5, 2)), np.ones((2, 3))
+    Z = DirectSum([rng.standard_normal((6, 5)), rng.standard_normal((2, 3))])
+    PZ = tangent_projection(DirectSum([Y, W]), Z)
+    assert PZ.blocks[1] is Z.blocks[1] and PZ.blocks[0].rank == 4
+
+
+def test_the_default_tolerance_is_1e_8_absolute_or_a_tenth_of_the_norm():
+    assert {method().tol for method in METHODS if hasattr(method, "tol")} == {1e-8}
+    assert {method().tau for method in METHODS if hasattr(method, "tau")} == {0.1}
+    assert not any(method().relative for method in METHODS if hasattr(method, "relative"))
