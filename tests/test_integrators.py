@@ -171,6 +171,18 @@ def test_parallel_BUG_rejects_a_step_that_misses_the_corner_or_fills_its_rank():
     assert Y1.rank == 6 and norm(Y1 - truth) < 0.01 * norm(ParallelBUG(1e-3).step(Y, 0, 0.5, F) - truth)
 
 
+@pytest.mark.parametrize("method", [AdaptiveBUG(1e-3, solve=euler), DLRT(1e-3), BUG(euler), ProjectorSplitting(solve=euler)], ids=str)
+@pytest.mark.parametrize("dtype, bound", [(np.float64, 1e-14), (np.float32, 5e-6)], ids=["float64", "float32"])
+def test_orthonormality_does_not_drift_in_10000_steps(method, dtype, bound):
+    """Without the Newton step in `truncate` the defect of a basis grows by a fifth of EPS each step."""
+    rng = np.random.default_rng(0)
+    T = rng.standard_normal((9, 8)).astype(dtype)
+    Y = LowRank(random_basis(rng, 9, 2, dtype), np.diag([1.0, 0.5]).astype(dtype), random_basis(rng, 8, 2, dtype))
+    for _ in range(10_000):
+        Y = method.step(Y, 0, 1e-3, lambda t, Y: T - dense(Y))
+    assert max(norm(H(X) @ X - np.eye(X.shape[1])) for X in (Y.U, Y.V)) <= bound
+
+
 @given(spectra(4), seeds)
 def test_adaptive_methods_at_most_double_the_rank(sigma, seed):
     rng = np.random.default_rng(seed)

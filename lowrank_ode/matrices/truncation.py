@@ -27,7 +27,12 @@ def truncate(Y, tol=0.0, relative=False, max_rank=None):
     theta = tol * tail[0] if relative else tol
     r = max(1, int(np.argmax(tail <= theta)))
     r = min(r, max_rank or r)
-    return LowRank(U @ P[:, :r], np.diag(sigma[:r]), V @ H(Qh)[:, :r])
+    return LowRank(_polished(U @ P[:, :r]), np.diag(sigma[:r]), _polished(V @ H(Qh)[:, :r]))
+
+
+def _polished(U):
+    """One Newton step towards the nearest orthonormal basis: rounding errors do not add up over thousands of steps."""
+    return 1.5 * U - U @ (0.5 * (H(U) @ U))
 
 
 def check_truncation(name, tol, max_rank):
