@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from figures import _run, gradient_flow, rank_evolution, singular_values
+from figures import _run, conformance, gradient_flow, rank_evolution, singular_values, stagnation
 from figures.__main__ import NAMES, main
 from lowrank_ode.results import read_json
 
@@ -80,19 +80,37 @@ def test_the_table_in_the_readme_is_that_of_the_stored_results():
 
 
 def test_stored_results_are_those_of_the_settings_in_the_code():
-    for module in (singular_values, gradient_flow, rank_evolution):
+    for module in (conformance, singular_values, gradient_flow, rank_evolution, stagnation):
         assert stored(module.__name__.rpartition(".")[2])["settings"] == module.SETTINGS["default"]
     assert stored("rank_evolution", "full")["settings"] == rank_evolution.SETTINGS["full"]
+
+
+def test_conformance_claim():
+    for name, method in stored("conformance")["methods"].items():
+        for claim, cell in method["claims"].items():
+            assert cell["claimed"] is None or cell["holds"] == bool(cell["claimed"]), (name, claim)
+            assert cell["measured"] is None or cell["holds"] == (cell["measured"] <= cell["bound"])
+
+
+def test_stagnation_claim():
+    data = stored("stagnation")
+    for curve in data["curves"]:
+        frozen = [h * data["slope_at_start"] <= curve["theta"] for h in data["h"]]
+        assert all(rank == 1 for rank, still in zip(curve["ranks"], frozen, strict=True) if still)
+        if curve["theta"] < 0.1:                # U-shaped
+            least = int(np.argmin(curve["errors"]))
+            assert 0 < least < len(data["h"]) - 1 and min(curve["errors"][0], curve["errors"][-1]) > 5 * curve["errors"][least]
+    assert any(any(h * data["slope_at_start"] <= curve["theta"] for h in data["h"]) for curve in data["curves"])
 
 
 def test_every_figure_has_a_caption_that_ends_its_first_sentence_and_stored_results():
     for name in NAMES:
         caption = importlib.import_module(f"figures.{name}").__doc__
         assert ".\n" in caption and all(path.exists() for path in _run.paths(name, "default"))
-    assert NAMES == ["gradient_flow", "rank_evolution", "singular_values"]
+    assert NAMES == ["conformance", "gradient_flow", "rank_evolution", "singular_values", "stagnation"]
 
 
-@pytest.mark.parametrize("module", [singular_values, gradient_flow, rank_evolution], ids=lambda m: m.__name__)
+@pytest.mark.parametrize("module", [conformance, singular_values, gradient_flow, rank_evolution, stagnation], ids=lambda m: m.__name__)
 def test_a_picture_is_redrawn_from_its_json_without_computing(module, tmp_path, monkeypatch):
     name = module.__name__.rpartition(".")[2]
     json_path = _run.paths(name, "default")[0]
@@ -112,4 +130,4 @@ def test_an_interrupted_run_resumes_and_a_change_of_settings_starts_anew(tmp_pat
 def test_the_command_refuses_unknown_figures(capsys):
     with pytest.raises(SystemExit):
         main(["no_such_figure"])
-    assert "expected gradient_flow" in capsys.readouterr().err and Path(_run.FOLDER / "gradient_flow.py").exists()
+    assert "gradient_flow, rank_evolution" in capsys.readouterr().err and Path(_run.FOLDER / "gradient_flow.py").exists()

@@ -118,5 +118,5 @@ def _outcome(theorem, method, seeds):
         row = Row(theorem.name, theorem.equation, "holds", float(measured), float(bound), ratio, seed)
         if not measured <= bound:
             return Row(**{**asdict(row), "verdict": "fails"})
-        worst = max(worst, row, key=lambda r: -1 if r.ratio is None else r.ratio)
+        worst = max(worst, row, key=lambda r: -np.inf if r.ratio is None else r.ratio)
     return worst
