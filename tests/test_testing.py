@@ -2,6 +2,7 @@
 
 import json
 
+import planted_published  # noqa: F401 -- enters its defects into PLANTED
 import pytest
 from planted import PLANTED
 
