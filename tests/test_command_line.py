@@ -1,5 +1,6 @@
 """python -m lowrank_ode and python -m figures, as a person uses them."""
 
+import inspect
 import json
 import subprocess
 import sys
@@ -8,7 +9,13 @@ import numpy as np
 import pytest
 from idx_files import folder_of
 
-from lowrank_ode.__main__ import BY_NAME, main
+from lowrank_ode import DLRT
+from lowrank_ode import __main__ as command_line
+from lowrank_ode.__main__ import BY_NAME, main, make_method
+from lowrank_ode.matrices import dense, norm
+from lowrank_ode.nets import mlp
+from lowrank_ode.substeps import euler, heun, rk4
+from lowrank_ode.training import ranks, train
 
 QUICK = ["train", "--data", "digits", "--widths", "20,20", "--epochs", "2", "--rank", "5", "--lr", "0.1"]
 
@@ -40,6 +47,65 @@ def test_the_same_seed_gives_the_same_run(tmp_path):
     assert runs[0] == runs[1] != runs[2]
 
 
+@pytest.fixture
+def ask(monkeypatch):
+    """ask("--lr", "0.1") is what `train` would be called with, as a dict; nothing is trained."""
+    def asked(*options):
+        arguments = {}
+        def stand_in(*args, **kwargs):
+            arguments.update(inspect.signature(train).bind(*args, **kwargs).arguments)
+            raise ValueError("stop")
+        monkeypatch.setattr(command_line, "train", stand_in)
+        with pytest.raises(SystemExit, match="error: stop"):
+            main(["train", "--data", "digits", *options])
+        return arguments
+    return asked
+
+
+def test_every_option_reaches_the_training(ask):
+    asked = ask("--widths", "20,24", "--activation", "tanh", "--lr", "0.3,0.1", "--batch", "7", "--epochs", "3", "--method", "dlrt")
+    assert asked["net"].widths == (64, 20, 24, 10) and asked["net"].activation == "tanh"
+    assert (asked["lr"], asked["batch_size"], asked["epochs"]) == ([0.3, 0.1], 7, 3) and len(asked["data"].x) == 1438
+    assert {X.dtype for X in asked["params"].blocks} == {np.dtype(np.float32)}
+    assert list(asked["progress"](["a batch", "another"])) == ["a batch", "another"]
+
+
+def test_what_is_not_said_has_the_default_that_the_help_tells(ask):
+    asked = ask()
+    assert asked["net"] == mlp([64, 500, 500, 500, 500, 10]) and asked["method"] == DLRT(0.1)
+    assert (asked["lr"], asked["batch_size"], asked["epochs"]) == ([0.1], 128, 10)
+
+
+@pytest.mark.parametrize("widths, rank", [("20,24", 5), ("60,60", 15), ("80,80", 16), ("3,3", 1)])
+def test_the_rank_of_the_start_is_a_quarter_of_the_narrowest_layer_but_the_last(widths, rank, ask):
+    for options, expected in ((), (rank, rank)), (("--rank", "2"), (2, 2)), (("--method", "dense"), ()):
+        assert ranks(ask("--widths", widths, *options)["params"]) == expected
+
+
+def test_the_seed_is_that_of_the_start_and_of_the_batches(ask):
+    first, same, other = (ask("--widths", "5,5", "--seed", seed) for seed in "112")
+    starts = [dense(asked["params"]).blocks[0] for asked in (first, same, other)]
+    assert np.array_equal(*starts[:2]) and norm(starts[0] - starts[2]) > 0.1
+    draws = [asked["rng"].permutation(1438).tolist() for asked in (first, same, other)]
+    assert draws[0] == draws[1] != draws[2]
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+@pytest.mark.parametrize("substeps, solve", [("euler", euler), ("heun", heun), ("rk4", rk4)])
+def test_tau_and_substeps_reach_the_methods_that_have_them(name, substeps, solve, ask):
+    method = make_method(name, 0.3, substeps)
+    assert type(method) is BY_NAME[name] and getattr(method, "solve", solve) is solve and getattr(method, "tau", 0.3) == 0.3
+    assert (getattr(method, "tol", 0.3), getattr(method, "relative", True)) == (0.3, True)
+    if name == "adaptive_bug":
+        assert ask("--method", name, "--tau", "0.3", "--substeps", substeps)["method"] == method
+
+
+def test_where_out_cannot_be_written_is_said_before_the_data_are_loaded(monkeypatch):
+    monkeypatch.setattr(command_line, "load", lambda source: pytest.fail("the data were loaded"))
+    with pytest.raises(SystemExit, match="no folder"):
+        main([*QUICK, "--out", "no/such/folder/run.json"])
+
+
 def test_a_folder_of_idx_files_is_data(tmp_path, capsys):
     folder_of(tmp_path / "idx")
     main(["train", "--data", str(tmp_path / "idx"), "--widths", "6", "--epochs", "1", "--batch", "2"])
@@ -65,7 +131,7 @@ def test_unknown_words_are_refused_with_usage(options, capsys):
     assert "usage:" in capsys.readouterr().err
 
 
-def test_a_run_that_diverges_keeps_its_finished_epochs(tmp_path, monkeypatch):
+def test_an_interrupted_run_keeps_its_finished_epochs(tmp_path, monkeypatch):
     from lowrank_ode import training
     real, calls = training.ranks, []
     def ranks(params):

@@ -8,6 +8,7 @@ import scipy.sparse as sp
 from hypothesis import given
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 from strategies import eps_of, lowrank_matrices, random_basis, seeds
+from test_integrators import EVERY
 
 from lowrank_ode import DirectSum, LowRank, best_approximation
 from lowrank_ode.matrices import H, Identity, check_state, dense, norm, outer
@@ -67,6 +68,79 @@ def test_precision_is_kept_by_every_operation(Y):
         assert X.dtype == Y.dtype
 
 
+def test_of_mixed_precisions_the_wider_one_counts_and_an_identity_counts_for_nothing():
+    f4, f8 = np.float32, np.float64
+    def factors(*kinds):
+        return LowRank(*(np.ones(shape, kind) for shape, kind in zip(((4, 2), (2, 2), (5, 2)), kinds, strict=True)))
+    for kinds in ((f4, f8, f4), (f4, f4, f8), (f8, f4, f4)):
+        assert factors(*kinds).dtype == factors(*kinds).dense().dtype == f8
+    Y, G = factors(f4, f4, f4), outer(np.ones((4, 3), f4), np.ones((5, 3), f4))
+    for X in (G, 2 * G, G + G, G + Y, Y + G, (G + Y).dense(), dense(aslinearoperator(Y.dense())), dense(sp.csr_array(Y.dense()))):
+        assert X.dtype == f4
+
+
+def random_complex(rng, *shape):
+    return rng.standard_normal(shape) + 1j * rng.standard_normal(shape)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sp.csr_array, aslinearoperator, lambda A: best_approximation(A, tol=0)],
+                         ids=["ndarray", "sparse", "LinearOperator", "LowRank"])
+def test_the_adjoint_of_a_complex_matrix_of_any_kind_is_conjugate(kind):
+    rng = np.random.default_rng(0)
+    A, Y = random_complex(rng, 5, 4), LowRank(*(random_complex(rng, *shape) for shape in ((6, 2), (2, 3), (5, 3))))
+    assert close(H(kind(A)), A.conj().T) and close(Y @ kind(A), Y.dense() @ A) and close(H(H(kind(A))), A)
+    if kind is not aslinearoperator:                # scipy's own @ refuses a LowRank
+        assert close(kind(A.T) @ H(Y), A.T @ Y.dense().conj().T)
+    B = random_complex(rng, 6, 5)
+    assert close(dense(Y + kind(B)) @ A, (Y.dense() + B) @ A) and close(H(Y + kind(B)), (Y.dense() + B).conj().T)
+    assert not close(H(kind(A)), A.T)
+
+
+def test_outer_with_an_identity_is_the_other_factor_conjugated_where_it_stands_on_the_right():
+    W = random_complex(np.random.default_rng(0), 4, 2)
+    assert outer(W, Identity(2)) is W and np.array_equal(outer(Identity(4), H(W)), W)
+
+
+def test_scaling_leaves_the_bases_as_they_are():
+    Y = LowRank(np.eye(4, 2), np.eye(2), np.eye(5, 2))
+    assert (2 * Y).U is Y.U and (2 * Y).V is Y.V and np.array_equal((2 * Y).S, 2 * Y.S)
+    assert outer(Y.U, Y.V).rank == (3 * outer(Y.U, Y.V)).rank == 2 and close(3 * outer(Y.U, Y.V), 3 * np.eye(4, 5) * [1, 1, 0, 0, 0])
+
+
+def test_the_rank_is_the_smaller_side_of_the_core():
+    Y = LowRank(np.ones((4, 2)), np.ones((2, 3)), np.ones((5, 3)))
+    assert Y.rank == H(Y).rank == 2
+
+
+@pytest.mark.parametrize("dtype, size", [(np.float64, 1e200), (np.float64, 1e-200), (np.complex128, 1e-200), (np.float32, 1e30),
+                                         (np.float32, 1e-30)])
+def test_the_norm_neither_overflows_nor_underflows(dtype, size):
+    rng = np.random.default_rng(0)
+    Y = LowRank(random_basis(rng, 9, 2, dtype), np.diag([3, 4]).astype(dtype), random_basis(rng, 8, 2, dtype))
+    size = np.asarray(size, dtype)
+    def ratios(norm):
+        large = LowRank(Y.U, size * Y.S, Y.V)
+        return [norm(X) / abs(size) for X in (large, large.dense(), LowRank(size * Y.U, Y.S, Y.V), outer(Y.U @ Y.S, size * Y.V))]
+    np.testing.assert_allclose(ratios(norm), 5, rtol=20 * eps_of(Y))
+    both = DirectSum([LowRank(Y.U, size * Y.S, Y.V), 2 * size * np.eye(6, dtype=dtype)[:, :6]])
+    assert norm(both) / abs(size) == pytest.approx(7, rel=20 * eps_of(Y))                           # 5² + 6 · 2² = 7²
+    with np.errstate(all="ignore"):                                                                 # planted: the sum of squares
+        assert not np.allclose(ratios(lambda X: np.sqrt(np.sum(abs(dense(X)) ** 2))), 5, rtol=0.1)
+
+
+@pytest.mark.parametrize("method", EVERY, ids=str)
+@pytest.mark.parametrize("kind", [sp.csr_array, sp.csr_matrix, aslinearoperator, lambda A: best_approximation(A, tol=0)],
+                         ids=["sparse array", "sparse matrix", "LinearOperator", "LowRank"])
+def test_on_a_dense_block_a_field_may_return_any_kind_of_matrix(method, kind):
+    rng = np.random.default_rng(0)
+    Y0 = DirectSum([rng.standard_normal((4, 3)), LowRank(random_basis(rng, 6, 2), np.diag([1, 0.1]), random_basis(rng, 5, 2))])
+    C = [rng.standard_normal(X.shape) for X in Y0.blocks]
+    def field(kind):
+        return lambda t, Y: DirectSum([kind(B - dense(X)) for B, X in zip(C, Y.blocks, strict=True)])
+    result, reference = (method.step(Y0, 0, 0.1, field(as_kind)) for as_kind in (kind, np.asarray))
+    assert type(result.blocks[0]) is np.ndarray and norm(dense(result) - dense(reference)) <= 1e-13
+
+
 def test_a_direct_sum_acts_block_by_block_and_a_dense_block_unpacks_between_identities():
     rng = np.random.default_rng(0)
     Y, W = LowRank(random_basis(rng, 6, 2), np.diag([2.0, 1]), random_basis(rng, 5, 2)), rng.standard_normal((3, 1))
@@ -91,7 +165,8 @@ def test_a_lowrank_matrix_survives_pickling():
     assert np.array_equal(pickle.loads(pickle.dumps(Y)).dense(), Y.dense())
 
 
-@pytest.mark.parametrize("shapes", [((4, 2), (3, 3), (5, 3)), ((4, 2), (2, 3), (5, 2)), ((4,), (2, 2), (5, 2)), ((4, 2), (2,), (5, 2))])
+@pytest.mark.parametrize("shapes", [((4, 2), (3, 3), (5, 3)), ((4, 2), (2, 3), (5, 2)), ((4,), (2, 2), (5, 2)), ((4, 2), (2,), (5, 2)),
+                                    ((3, 4, 2), (2, 2), (5, 2)), ((4, 2), (1, 2, 2), (5, 2)), ((4, 2), (2, 2), (3, 5, 2))])
 def test_mismatched_factors_are_refused(shapes):
     with pytest.raises(ValueError, match=r"U, S, V: shapes .* expected \(m, p\), \(p, q\), \(n, q\)"):
         LowRank(*map(np.ones, shapes))
@@ -119,6 +194,20 @@ def bad_states():
 def test_a_bad_start_is_refused_by_name(Y, message):
     with pytest.raises(ValueError, match=message):
         check_state(Y)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128])
+@pytest.mark.parametrize("letter", ["U", "V"])
+def test_a_basis_is_orthonormal_if_its_defect_is_at_most_1000_EPS_a_column(dtype, letter):
+    def start(share):
+        """One entry of the Gram matrix is off by `share` of the threshold."""
+        loose = np.eye(5, 3, dtype=dtype)
+        loose[0, 1] = share * 1000 * 3 * np.finfo(dtype).eps
+        bases = {"U": np.eye(5, 3, dtype=dtype), "V": np.eye(5, 3, dtype=dtype), letter: loose}
+        return LowRank(bases["U"], np.eye(3, dtype=dtype), bases["V"])
+    assert check_state(start(0.9)).rank == 3
+    with pytest.raises(ValueError, match=rf"Y0\.{letter}: .* expected orthonormal columns"):
+        check_state(start(1.1))
 
 
 def test_a_good_start_passes_with_a_singular_core_and_in_single_precision():

@@ -11,6 +11,7 @@ from strategies import random_basis, seeds
 from lowrank_ode import DLRT, DirectSum, LowRank
 from lowrank_ode.matrices import H, dense, norm, outer
 from lowrank_ode.nets import mlp
+from lowrank_ode.nets.activations import ACTIVATIONS
 from lowrank_ode.training import gradient_field
 
 ANALYTIC = ["tanh", "softplus", "identity"]
@@ -138,8 +139,9 @@ def test_the_losses_are_stable_for_large_outputs(seed, scale):
     assert np.isfinite(loss) and loss >= 0 and np.isfinite(norm(grads))
 
 
-def test_gradients_stay_factored_and_precision_is_kept():
-    net = mlp([8, 20, 20, 3])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_gradients_stay_factored_and_precision_is_kept(loss):
+    net = mlp([8, 20, 20, 3], loss=loss)
     params = net.init(np.random.default_rng(0), 4, np.float32)
     x, labels = np.ones((2, 8)), np.array([0, 2])           # double precision data, or lists, must not promote the parameters
     loss, grads = net.value_and_grad(params, x.tolist(), labels.tolist())
@@ -166,6 +168,28 @@ def test_no_m_by_n_array_in_a_training_step_at_width_5120():
     assert peaks[0] < 0.15 * m_by_n and peaks[1] > m_by_n
 
 
+GAINS = {"relu": 2, "tanh": 1, "softplus": 2, "identity": 1}        # the variance of an entry of W is gain / inputs
+
+
+@pytest.mark.parametrize("activation", GAINS)
+def test_a_random_start_has_the_same_size_dense_or_low_rank(activation):
+    """‖W‖² is gain · outputs on average; over ten seeds the mean norm of a core of rank 20 is within 15 % of that, and b = 0."""
+    net = mlp([50, 200, 10], activation)
+    starts = {rank: [net.init(np.random.default_rng(seed), rank) for seed in range(10)] for rank in (None, 20)}
+    for params in starts.values():
+        assert np.mean([norm(P.blocks[0]) for P in params]) == pytest.approx(np.sqrt(GAINS[activation] * 200), rel=0.15)
+        assert not any(P.blocks[1].any() or P.blocks[3].any() for P in params)
+    assert [isinstance(X, LowRank) for X in starts[20][0].blocks] == [True, False, False, False]        # the last layer is dense
+
+
+def test_the_slope_of_softplus_keeps_its_digits_far_to_the_left():
+    """σ'(a) = 1/(1 + e^{−a}), which is e^a to 16 digits at a = −40; 1 − e^{−σ(a)} would be 0 or EPS/2."""
+    value, slope, _ = ACTIVATIONS["softplus"]
+    a = np.array([-40.0, -700])
+    np.testing.assert_allclose(slope(value(a)), np.exp(a), rtol=1e-15)
+    assert not np.allclose(1 - np.exp(-value(a)), np.exp(a), rtol=1e-3, atol=0)
+
+
 def test_activations_keep_their_size_through_a_deep_random_network():
     rng = np.random.default_rng(0)
     for activation, rank in (("relu", None), ("relu", 100), ("tanh", None)):
@@ -175,25 +199,44 @@ def test_activations_keep_their_size_through_a_deep_random_network():
 
 
 @pytest.mark.parametrize("make, message", [
-    (lambda: mlp([5]), "widths: got"), (lambda: mlp([5, 0]), "widths: got"), (lambda: mlp([5, 4], "sigmoid"), "activation: got 'sigmoid'"),
+    (lambda: mlp([5]), "widths: got"), (lambda: mlp([5, 0]), "widths: got 0"),
+    (lambda: mlp([5.5, 4]), r"widths: got 5\.5"), (lambda: mlp([5, 4], "sigmoid"), "activation: got 'sigmoid'"),
     (lambda: mlp([5, 4], loss="hinge"), "loss: got 'hinge'"),
     (lambda: mlp([5, 6, 4]).init(np.random.default_rng(0), 0), "rank: got 0 for a 6 × 5 layer"),
     (lambda: mlp([5, 6, 4]).init(np.random.default_rng(0), 6), "rank: got 6 for a 6 × 5 layer"),
+    (lambda: mlp([5, 6, 4]).init(np.random.default_rng(0), 2.5), r"rank: got 2\.5 for a 6 × 5 layer"),
     (lambda: mlp([5, 6, 4]).init(np.random.default_rng(0), [2]), "rank: got 1 entries"),
     (lambda: batch(np.ones((0, 5)), []), "x: shape"), (lambda: batch(np.ones((2, 4)), [0, 1]), "x: shape"),
     (lambda: batch(np.full((1, 5), np.nan), [0]), "x: NaN or Inf"), (lambda: batch(np.ones((2, 5)), [0, 4]), r"labels: range \[0, 4\]"),
     (lambda: batch(np.ones((2, 5)), [0, -1]), r"labels: range \[-1, 0\]"), (lambda: batch(np.ones((2, 5)), [0.0, 1.0]), "whole numbers"),
     (lambda: batch(np.ones((2, 5)), [0]), "labels: shape"),
     (lambda: batch(np.ones((2, 5)), np.ones((2, 3)), "mean_squares"), "labels: shape"),
+    (lambda: batch(np.ones((1, 5)), [[0, np.nan, 0, 0]], "mean_squares"), "labels: NaN or Inf"),
+    (lambda: batch(np.ones((1, 5)), [[0, np.inf, 0, 0]], "mean_squares"), "labels: NaN or Inf"),
+    (lambda: mlp([5, 4]).accuracy(start([5, 4]), np.ones((2, 5)), [[0], [1]]), r"labels: shape \(2, 1\), expected \(2,\)"),
+    (lambda: mlp([5, 6, 4]).value(start([5, 4]), np.ones((1, 5)), [0]), "params: blocks of shapes .* for widths"),
+    (lambda: mlp([5, 6, 4]).outputs(start([5, 7, 4]), np.ones((1, 5))), "params: blocks of shapes .* for widths"),
+    (lambda: mlp([5, 4]).outputs(start([5, 6, 4]), np.ones((1, 5))), "params: blocks of shapes .* for widths"),
 ])
 def test_bad_arguments_are_refused_by_name(make, message):
     with pytest.raises(ValueError, match=message):
         make()
 
 
+def start(widths):
+    return mlp(widths).init(np.random.default_rng(0))
+
+
 def batch(x, labels, loss="cross_entropy"):
-    net = mlp([5, 4], loss=loss)
-    return net.value_and_grad(net.init(np.random.default_rng(0)), x, np.asarray(labels))
+    return mlp([5, 4], loss=loss).value_and_grad(start([5, 4]), x, np.asarray(labels))
+
+
+def test_mean_squares_is_half_the_mean_square_of_the_distance_to_the_targets():
+    net, x, T = mlp([5, 4], loss="mean_squares"), np.ones((3, 5)), np.arange(12.0).reshape(3, 4)
+    outputs = net.outputs(start([5, 4]), x)
+    loss, grads = net.value_and_grad(start([5, 4]), x, T)
+    assert loss == pytest.approx(0.5 * np.sum((outputs - T) ** 2) / 3, rel=1e-14)
+    np.testing.assert_allclose(grads.blocks[1].ravel(), (outputs - T).mean(axis=0), rtol=1e-14)
 
 
 def test_mean_squares_takes_class_indices_as_unit_vectors():

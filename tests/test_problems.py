@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from strategies import seeds, spectra
 
-from lowrank_ode import AdaptiveBUG, ProjectorSplitting, best_approximation, evolve
+from lowrank_ode import AdaptiveBUG, DirectSum, ProjectorSplitting, best_approximation, evolve, tangent_projection
 from lowrank_ode.matrices import dense, norm
 from lowrank_ode.problems import (
     closed_constants,
@@ -15,9 +15,11 @@ from lowrank_ode.problems import (
     normal_part,
     quadratic_flow,
     random_lowrank,
+    random_orthonormal,
     rank_r_curve,
     tangent_family,
 )
+from lowrank_ode.substeps import exact
 
 SIGMA = [1, 0.1, 1e-6]
 MAKERS = {
@@ -84,15 +86,93 @@ def test_the_closed_constants_bound_slope_normal_part_and_size(seed, sigma):
 
 @given(seeds)
 def test_the_quadratic_flow_is_non_expansive_its_gradient_falls_and_the_loss_has_this_gradient(seed):
+    """Two solutions approach each other at rates between the smallest and the largest curvature, μ and L."""
     rng = np.random.default_rng(seed)
-    p = MAKERS["quadratic"](rng)
+    D = rng.uniform(0, 2, (9, 8))
+    p = quadratic_flow(rng, rng.standard_normal((9, 8)), SIGMA, D)
     X, Z = rng.standard_normal((2, 9, 8))
-    assert norm(p.solution(0.5, X) - p.solution(0.5, Z)) <= norm(X - Z)
+    ratio = norm(p.solution(0.5, X) - p.solution(0.5, Z)) / norm(X - Z)
+    assert np.exp(-0.5 * D.max()) * (1 - 1e-14) <= ratio <= np.exp(-0.5 * D.min()) * (1 + 1e-14) <= 1 + 1e-14
     sizes = [norm(p.F(0, p.solution(t))) for t in (0, 0.2, 0.4, 0.8)]
     assert all(later <= earlier * (1 + 1e-14) for earlier, later in pairwise(sizes))
     assert norm(p.F(0, X) - p.F(0, Z)) <= p.lipschitz * norm(X - Z) * (1 + 1e-14)
     slope = (p.loss(X + 1e-4 * Z) - p.loss(X - 1e-4 * Z)) / 2e-4              # exact for a quadratic, up to rounding
     assert abs(slope + np.sum(p.F(0, X) * Z)) <= 1e-9 * (1 + norm(Z) ** 2)
+
+
+# --------------------------------------------------------------------------------------- constants are attained, not only bounds
+
+def spectral_norm(p):
+    """Of the linear part of F, an mn × mn matrix."""
+    m, n = p.Y0.shape
+    zero = p.F(0, np.zeros((m, n)))
+    return np.linalg.norm([(p.F(0, E.reshape(m, n)) - zero).ravel() for E in np.eye(m * n)], 2)
+
+
+@pytest.mark.parametrize("weights", [(-2, 0, 0, 0.5), (0, 3, 0, 0.5), (0, 0, -0.5, 0.5)])
+def test_the_lipschitz_constant_of_each_term_of_the_closed_constants_is_attained(weights):
+    p = closed_constants(np.random.default_rng(0), 6, 5, [1], weights)
+    assert spectral_norm(p) == pytest.approx(p.lipschitz, rel=1e-13) and p.lipschitz == sum(map(abs, weights[:3]))
+    assert norm(p.F(0, np.zeros((6, 5)))) == pytest.approx(0.5, rel=1e-14)              # |η| ‖C‖
+
+
+def test_the_lipschitz_constant_of_the_quadratic_flow_is_its_largest_curvature():
+    D = np.random.default_rng(0).uniform(0, 2, (6, 5))
+    p = quadratic_flow(np.random.default_rng(0), np.ones((6, 5)), [1], D)
+    assert spectral_norm(p) == pytest.approx(p.lipschitz, rel=1e-13) and p.lipschitz == D.max()
+    assert quadratic_flow(np.random.default_rng(0), np.ones((6, 5)), [1]).lipschitz == 1
+
+
+def test_the_bound_on_F_is_its_formula():
+    p = closed_constants(np.random.default_rng(0), 6, 5, [3, 4], (0.1, 0.2, 0.3, 0.4))
+    L, h, eta = 0.1 + 0.2 + 0.3, 0.25, 0.4
+    assert p.bound(p.Y0, h) == pytest.approx(L * np.exp(2 * L * h) * (5 + eta * h) + eta, rel=1e-14)
+
+
+@pytest.mark.parametrize("name", ["tangent family", "closed constants", "quadratic"])
+def test_the_solution_starts_wherever_it_is_told_to(name):
+    p = MAKERS[name](np.random.default_rng(0))
+    W0 = np.random.default_rng(1).standard_normal((9, 8)) / 9
+    assert norm(p.solution(0.0, W0) - W0) <= 1e-14
+    assert norm(p.solution(0.1, W0) - exact(p.F, 0, W0, 0.1)) <= 1e-12 and norm(p.solution(0.1, W0) - p.solution(0.1)) > 0.1
+
+
+@pytest.mark.parametrize("speed", [0.0, 0.3, 1.0])
+def test_the_bases_of_a_rank_r_curve_turn_at_its_speed(speed):
+    """In the plane eˣᵗ is a rotation by the angle speed · t."""
+    p = rank_r_curve(np.random.default_rng(0), 2, 2, [1], speed)
+    P, _, Qh = np.linalg.svd(p.solution(0.7))
+    for start, end in ((p.Y0.U, P[:, 0]), (p.Y0.V, Qh[0])):
+        assert abs(end @ start[:, 0]) == pytest.approx(np.cos(0.7 * speed), abs=1e-14)
+    big = rank_r_curve(np.random.default_rng(0), 9, 8, [1], speed)                 # in more dimensions no vector turns faster
+    directions = [abs(np.linalg.svd(big.solution(t))[0][:, 0] @ big.Y0.U[:, 0]) for t in (0.1, 0.7)]
+    assert all(cosine >= np.cos(speed * t) - 1e-14 for cosine, t in zip(directions, (0.1, 0.7), strict=True))
+
+
+def test_the_singular_values_of_a_rank_r_curve_grow_exponentially_each_at_its_own_rate():
+    p, sigma = rank_r_curve(np.random.default_rng(0), 9, 8, [1, 1e-2, 1e-6]), np.array([1, 1e-2, 1e-6])
+    rates = [np.log(np.linalg.svd(p.solution(t), compute_uv=False)[:3] / sigma) / t for t in (0.5, 1)]
+    np.testing.assert_allclose(rates[0], rates[1], atol=1e-8)
+    assert (abs(rates[0]) < 1).all() and abs(np.diff(rates[0])).min() > 0.01 and abs(rates[0]).min() > 0.01
+
+
+def test_in_the_example_of_lubich_and_oseledets_ten_singular_values_are_of_size_one_and_the_noise_grows_as_e_to_the_t():
+    p = lubich_oseledets(np.random.default_rng(0), n=30, noise=1e-3)
+    before, after = (np.linalg.svd(p.solution(t), compute_uv=False) for t in (0, 1))
+    assert 1 < before[0] < 10 and before[9] > 0.1 and before[10] < 0.03
+    np.testing.assert_allclose(after[12:] / before[12:], np.e, rtol=0.05)
+
+
+def test_the_normal_part_of_a_direct_sum_is_that_of_its_blocks_together_and_a_dense_block_has_none():
+    rng = np.random.default_rng(0)
+    Y, W, (Z, X) = random_lowrank(rng, 6, 5, [1, 0.5]), np.ones((3, 2)), rng.standard_normal((2, 6, 5))
+    parts = normal_part(Y, Z), normal_part(Y, X)
+    assert normal_part(DirectSum([Y, W, Y]), DirectSum([Z, W, X])) == pytest.approx(np.hypot(*parts), rel=1e-14)
+    assert normal_part(W, W) == 0 and norm(tangent_projection(Y, Z)) ** 2 + parts[0] ** 2 == pytest.approx(norm(Z) ** 2)
+
+
+def test_random_bases_are_uniform_of_both_signs():
+    assert 30 < sum(random_orthonormal(np.random.default_rng(seed), 5, 1)[0, 0] > 0 for seed in range(100)) < 70        # 4 sigma
 
 
 def test_lubich_oseledets_at_rank_10_and_over_approximated_at_rank_20():

@@ -1,5 +1,7 @@
 """A network is one matrix ODE: any integrator trains it, through the same step, all layers jointly."""
 
+import itertools
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -7,9 +9,10 @@ import pytest
 
 from lowrank_ode import BUG, DLRT, AdaptiveBUG, Dense, DirectSum, LowRank, ProjectorSplitting, best_approximation, evolve, exact_flow
 from lowrank_ode.data import Data
+from lowrank_ode.integrators import MidpointBUG, ProjectedRK
 from lowrank_ode.matrices import dense, norm
 from lowrank_ode.nets import mlp
-from lowrank_ode.substeps import euler
+from lowrank_ode.substeps import euler, rk4
 from lowrank_ode.training import count_parameters, gradient_field, ranks, train
 
 
@@ -91,14 +94,56 @@ def test_low_rank_integrators_follow_the_exact_gradient_flow_of_the_network():
     assert 1.8 < errors[0] / errors[1] < 2.2
 
 
-def test_step_sizes_share_the_epochs_evenly():
+@pytest.mark.parametrize("lr, schedule", [(0.2, [0.2] * 4), ((0.2, 0.1), [0.2, 0.2, 0.1, 0.1]), ((0.3, 0.2, 0.1), [0.3, 0.3, 0.2, 0.1]),
+                                          ((0.4, 0.3, 0.2, 0.1), [0.4, 0.3, 0.2, 0.1])])
+def test_step_sizes_share_the_epochs_evenly_the_first_longest(lr, schedule):
     seen = []
     class Spy(DLRT):
         def step(self, Y, t, h, F):
             seen.append(h)
             return super().step(Y, t, h, F)
-    list(train(NET, start(None), two_clouds(), Spy(), lr=(0.2, 0.1), batch_size=120, epochs=4))
-    assert seen == [0.2, 0.2, 0.1, 0.1]
+    list(train(NET, start(None), two_clouds(), Spy(), lr, batch_size=120, epochs=4))
+    assert seen == schedule and {type(h) for h in seen} == {float}          # a NumPy scalar would promote float32
+
+
+def test_accuracy_is_that_on_the_test_set():
+    data = two_clouds()
+    data = replace(data, test_x=data.test_x[:7], test_labels=1 - data.test_labels[:7])         # learnt right, it is told wrong
+    for record in train(NET, start(None), data, DLRT(), 0.2, 20, 3):
+        assert record.accuracy == NET.accuracy(record.params, data.test_x, data.test_labels)
+        assert record.accuracy < 0.5 < NET.accuracy(record.params, data.x, data.labels)
+
+
+@pytest.mark.parametrize("method", [Dense(rk4), ProjectorSplitting(2, rk4), AdaptiveBUG(0, solve=rk4), MidpointBUG(0), ProjectedRK(3)],
+                         ids=str)
+def test_the_loss_of_a_record_is_that_before_its_step_however_many_stages_the_step_has(method):
+    data, params = two_clouds(), start(method)
+    losses = [NET.value(params, data.x, data.labels)]
+    for record in train(NET, params, data, method, lr=0.5, batch_size=120, epochs=3):
+        assert record.loss == pytest.approx(losses[-1], rel=1e-13)
+        losses.append(NET.value(record.params, data.x, data.labels))
+        assert losses[-1] < 0.999 * losses[-2]
+
+
+def test_the_seconds_of_a_record_are_those_of_the_steps_since_the_record_before(monkeypatch):
+    ticks = itertools.count()                           # each step takes one tick of this clock
+    monkeypatch.setattr(time, "perf_counter", lambda: next(ticks))
+    assert [r.seconds for r in train(NET, start(None), two_clouds(), DLRT(), 0.1, 20, 2, every=4)] == [4, 2, 2, 4]
+
+
+def test_parameters_that_are_not_finite_are_named_after_their_step():
+    class Bad(DLRT):
+        def step(self, Y, t, h, F):
+            F(t, Y)                                     # the loss before the step is finite, and no step follows
+            return Y * np.nan
+    with pytest.raises(ValueError, match=r"params after step 1, lr = 0\.1.*NaN or Inf"):
+        list(train(NET, start(None), two_clouds(), Bad(), 0.1, 120, 1))
+
+
+def test_a_network_may_have_more_outputs_than_there_are_classes():
+    net = mlp([6, 8, 5])
+    (record,) = train(net, net.init(np.random.default_rng(0), 2), two_clouds(), DLRT(), 0.1, 60, 1)
+    assert np.isfinite(record.loss) and net.outputs(record.params, two_clouds().test_x).shape == (120, 5)
 
 
 def test_every_example_is_seen_once_an_epoch_and_the_progress_bar_sees_every_batch():
@@ -119,9 +164,10 @@ def test_parameters_are_counted_as_prediction_needs_them():
 
 
 @pytest.mark.parametrize("options, message", [
-    ({"lr": 0}, "lr: got 0"), ({"lr": -0.1}, "lr: got"), ({"lr": (0.1, np.nan)}, "lr: got"),
-    ({"batch_size": 0}, "batch_size: got 0"),
-    ({"epochs": 0}, "epochs: got 0"), ({"epochs": 1.5}, "epochs: got 1.5"), ({"every": 0}, "every: got 0"),
+    ({"lr": 0}, "lr: got 0"), ({"lr": -0.1}, "lr: got"), ({"lr": (0.1, np.nan)}, "lr: got"), ({"lr": ()}, "lr: got"),
+    ({"lr": (0.2, 0.1)}, "lr: got 2 step sizes, expected at most one for each of 1 epochs"),
+    ({"batch_size": 0}, "batch_size: got 0"), ({"batch_size": 2.5}, r"batch_size: got 2\.5"),
+    ({"epochs": 0}, "epochs: got 0"), ({"epochs": 1.5}, r"epochs: got 1\.5"), ({"every": 0}, "every: got 0"),
     ({"net": mlp([5, 2])}, "data: 6 inputs"), ({"net": mlp([6, 1])}, "2 classes"),
     ({"params": DirectSum([LowRank(np.ones((20, 2)), np.eye(2), np.ones((6, 2)))])}, "params.blocks.*orthonormal"),
     ({"params": DirectSum([np.full((2, 6), np.inf), np.zeros((2, 1))])}, "params.blocks.*NaN or Inf"),

@@ -25,6 +25,13 @@ def test_tolerance_zero_keeps_every_nonzero_singular_value_where_its_square_unde
     assert truncate(diagonal([1, 1e-170, 0]), 0, relative=True).rank == 2
 
 
+def test_truncation_returns_bases_that_are_orthonormal_to_rounding_from_bases_that_are_so_only_roughly():
+    rng = np.random.default_rng(0)
+    loose = random_basis(rng, 9, 3) + 1e-13 * rng.standard_normal((9, 3))
+    Y = truncate(LowRank(loose, np.diag([1, 0.5, 0.25]), loose))
+    assert defect(loose) > 5 * ORTHONORMAL and defect(Y.U) <= ORTHONORMAL and defect(Y.V) <= ORTHONORMAL
+
+
 def test_max_rank_caps_and_a_dense_block_passes_untouched():
     Y, W = diagonal([4, 3, 2, 1]), np.ones((2, 2))
     Z = truncate(DirectSum([Y, W]), 0, max_rank=2)

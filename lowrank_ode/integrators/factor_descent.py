@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..matrices import H, LowRank, blockwise
+from ..matrices import H, LowRank, blockwise, dense
 from ..substeps import step_size
 
 
@@ -26,7 +26,7 @@ class FactorDescent:
 @blockwise
 def _descend(Y, G, h):
     if isinstance(Y, np.ndarray):
-        return Y + h * G
+        return Y + h * dense(G)
     U, S, V = Y
     P, sigma, Qh = np.linalg.svd(S, full_matrices=False)
     A, B = U @ (P * np.sqrt(sigma)), V @ (H(Qh) * np.sqrt(sigma))

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..matrices import H, LowRank, blockwise
+from ..matrices import H, LowRank, blockwise, dense
 from ..substeps import step_size
 
 
@@ -32,7 +32,7 @@ class FactorODE:
 @blockwise
 def _euler(Y, G, h):
     if isinstance(Y, np.ndarray):
-        return Y + h * G
+        return Y + h * dense(G)
     U, S, V = Y
     GV, GU = G @ V, H(H(U) @ G)
     M = H(U) @ GV

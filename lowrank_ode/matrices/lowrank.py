@@ -78,7 +78,7 @@ class LowRank:
     def norm(self):
         """Frobenius norm, by orthogonal factors: the Gram matrices UᴴU and VᴴV would lose half the digits of a difference Y1 − Y2."""
         R_U, R_V = np.linalg.qr(self.U, mode="r"), np.linalg.qr(self.V, mode="r")
-        return frobenius(R_U @ self.S @ H(R_V), check_finite=False)
+        return frobenius(np.ravel(R_U @ self.S @ H(R_V)), check_finite=False)
 
     def operator(self):
         """The same matrix as a scipy LinearOperator."""
@@ -152,7 +152,7 @@ def norm(X):
     """Frobenius norm of any matrix."""
     if isinstance(X, DirectSum):
         return np.hypot.reduce([norm(block) for block in X.blocks])
-    return X.norm() if isinstance(X, LowRank) else frobenius(dense(X), check_finite=False)       # BLAS nrm2: no overflow of squares
+    return X.norm() if isinstance(X, LowRank) else frobenius(np.ravel(dense(X)), check_finite=False)    # nrm2: squares do not overflow
 
 
 def _is_operator(X):

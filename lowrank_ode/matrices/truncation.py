@@ -12,7 +12,8 @@ from .validation import check_count, check_finite
 def truncate(Y, tol=0.0, relative=False, max_rank=None):
     """Y = U S Vᴴ with orthonormal bases, cut to the smallest rank r ≥ 1 whose discarded tail (Σ_{i>r} σᵢ²)^½ is at most θ [CKL22].
 
-    θ = tol, or tol · ‖S‖ if `relative`; then at most max_rank. The result has S = diag(σ₁ ≥ … ≥ σᵣ), and ‖Y − result‖ equals the tail.
+    θ = tol, or tol · ‖S‖ if `relative`; then at most max_rank. The result has S = diag(σ₁ ≥ … ≥ σᵣ), and ‖Y − result‖ equals the tail,
+    to rounding and to the defect of the bases, which the result does not inherit.
     tol = 0 keeps every nonzero singular value. A dense block (ndarray) is returned as it is.
 
     Raises ValueError if tol < 0, max_rank < 1, or S holds NaN or Inf.
@@ -75,10 +76,10 @@ def tangent_projection(Y, Z):
     """P(Y)Z = U Uᴴ Z + Z V Vᴴ − U Uᴴ Z V Vᴴ, the orthogonal projection of Z onto the tangent space at Y = U S Vᴴ [KL07].
 
     Built from the stored orthonormal bases, so S may be singular. Z is any matrix with `@` from both sides. Returns a LowRank of rank 2r;
-    for a dense block, whose tangent space is everything, Z itself.
+    for a dense block, whose tangent space is everything, Z itself as an ndarray.
     """
     if isinstance(Y, np.ndarray):
-        return Z
+        return dense(Z)
     U, _, V = Y
     K = Z @ V
     return outer(np.hstack([U, K - U @ (H(U) @ K)]), np.hstack([H(H(U) @ Z), V]))

@@ -36,7 +36,7 @@ class MLP:
         """Random start [W1, b1, W2, b2, …], b = 0, scaled so that activations keep their size through the layers (He, LeCun).
 
         rank None: dense weights. An int: hidden layers are LowRank of that rank, the last layer dense. A sequence: one entry a layer, None
-        for a dense one. A LowRank start has random orthonormal bases and equal singular values, with the Frobenius norm of a dense start.
+        for a dense one. A LowRank start has random orthonormal bases and a Gaussian core, with the mean ‖W‖² of a dense start.
         Raises ValueError unless 1 ≤ rank ≤ min(m, n) in each layer.
         """
         layers = len(self.widths) - 1

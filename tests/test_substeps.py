@@ -1,0 +1,166 @@
+"""Time: substeps keep precision and refuse what has no solution, every method calls F at the right times, a run ends where it was told."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from strategies import random_basis
+from test_integrators import EVERY
+
+from lowrank_ode import (
+    BUG,
+    DLRT,
+    AdaptiveBUG,
+    Dense,
+    DirectSum,
+    LowRank,
+    ProjectorSplitting,
+    best_approximation,
+    evolve,
+    exact_flow,
+    tangent_projection,
+)
+from lowrank_ode.integrators import ABCPSI, MidpointBUG, ParallelBUG, ParallelBUG2, ProjectedRK
+from lowrank_ode.matrices import dense, norm
+from lowrank_ode.problems import rank_r_curve
+from lowrank_ode.substeps import euler, exact, heun, rk4
+
+RTOL = 1e-13            # of `exact`; a substep of length ≤ 1 errs by a few of these
+
+
+# ---------------------------------------------------------------------------------------------------------------------- substeps
+
+@pytest.mark.parametrize("size", [1e-200, 1e-10, 1.0, 1e200])
+def test_exact_has_its_digits_whatever_the_size_of_y(size):
+    y = exact(lambda t, y: -y, 0, np.array([[size]]), 1.0)
+    assert abs(y[0, 0] / size - np.exp(-1)) <= 10 * RTOL
+
+
+def test_exact_turns_a_complex_y_on_the_circle():
+    assert abs(exact(lambda t, y: 1j * y, 0, np.ones((1, 1), complex), 1.0)[0, 0] - np.exp(1j)) <= 10 * RTOL
+
+
+@pytest.mark.parametrize("solve", [euler, heun, rk4, exact])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64, np.complex128])
+def test_a_substep_returns_the_precision_of_y(solve, dtype):
+    y = DirectSum([np.ones((2, 2), dtype), np.ones((2, 1), dtype)])
+    assert {X.dtype for X in solve(lambda t, y: -y, 0, y, 0.5).blocks} == {np.dtype(dtype)}
+
+
+def test_exact_gives_up_where_the_solution_ends():
+    """y' = y², y(0) = 1 is 1/(1 − t): there is no y(2)."""
+    y = np.ones((1, 1))
+    assert abs(exact(lambda t, y: y * y, 0, y, 0.5)[0, 0] - 2) <= 40 * RTOL
+    with pytest.raises(RuntimeError, match=r"exact substep from t = 0 to 2\.0"):
+        exact(lambda t, y: y * y, 0, y, 2.0)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_exact_refuses_a_field_or_a_start_that_is_not_finite(bad):
+    for f, y in ((lambda t, y: bad * y, 1.0), (lambda t, y: -y, bad)):
+        with pytest.raises(ValueError, match=r"f: NaN or Inf at t = 0\.25"):
+            exact(f, 0.25, np.full((2, 1), y), 1.0)
+
+
+@pytest.mark.parametrize("method", EVERY, ids=str)
+def test_a_step_of_infinite_length_is_refused(method):
+    with pytest.raises(ValueError, match="h: got inf"):
+        method.step(best_approximation(np.eye(3), rank=1), 0, np.inf, lambda t, Y: Y)
+
+
+# -------------------------------------------------------------------------------------------------------------- the times of F
+
+T0 = 0.3                # not 0: a method that forgets t is seen
+
+
+def curve_at_T0(m=9, n=8):
+    """A curve A(t) of rank 3, with F = A'(t), and A(T0) in factors; 2r < min(m, n)."""
+    p = rank_r_curve(np.random.default_rng(3), m, n, [1, 0.5, 1e-3])
+    return p, best_approximation(p.solution(T0), rank=3)
+
+
+def late(f, t, y, h):
+    """Planted error: every substep begins h too late."""
+    return exact(f, t + h, y, h)
+
+
+@pytest.mark.parametrize("method", [Dense(exact), ProjectorSplitting(solve=exact), ProjectorSplitting(2, exact), BUG(exact),
+                                    AdaptiveBUG(0, solve=exact), ABCPSI(0, solve=exact)], ids=str)
+def test_a_curve_of_rank_r_is_reproduced_from_any_start_time(method):
+    """[LO14, CL22, CKL22, KSW25] F = A'(t): with exact substeps, A(t0) is taken to A(t0 + h). Every F at a wrong time shows."""
+    p, Y = curve_at_T0()
+    h = 0.4
+    assert norm(dense(method.step(Y, T0, h, p.F)) - p.solution(T0 + h)) <= 10 * RTOL
+    assert norm(dense(replace(method, solve=late).step(Y, T0, h, p.F)) - p.solution(T0 + h)) > 0.1 * h
+
+
+def test_of_such_a_curve_parallel_BUG_gets_the_tangent_part():
+    """K1 = A1 V0, L1 = A1ᴴ U0, S1 = U0ᴴ A1 V0 with A1 = A(t0 + h): together P(Y)A1, all but the missing corner."""
+    p, Y = curve_at_T0()
+    A1 = p.solution(T0 + 0.4)
+    assert norm(ParallelBUG(0, solve=exact).step(Y, T0, 0.4, p.F) - tangent_projection(Y, A1)) <= 10 * RTOL
+    assert norm(ParallelBUG(0, solve=late).step(Y, T0, 0.4, p.F) - tangent_projection(Y, A1)) > 0.04
+
+
+@pytest.mark.parametrize("method", [ParallelBUG2(0), MidpointBUG(0), MidpointBUG(0, bases="4r"), ProjectedRK(2), ProjectedRK(3)], ids=str)
+def test_methods_of_higher_order_follow_it_to_their_order_from_any_start_time(method):
+    """Derivatives of A are of size 1, so that a local error is at most h^(order + 1); a step late costs O(h²)."""
+    p, Y = curve_at_T0(20, 18)
+    h, truth = 0.01, p.solution(T0 + 0.01)
+    assert norm(method.step(Y, T0, h, p.F) - truth) <= h ** (method.order + 1)
+    assert norm(method.step(Y, T0 + h, h, p.F) - truth) > h**2
+
+
+@pytest.mark.parametrize("bases", ["3r", "4r"])
+def test_midpoint_BUG_has_its_substeps_at_the_start_and_one_slope_in_the_middle(bases):
+    """Of the half step K, L, S, and of the whole step S; a slope elsewhere would not change the order, but the error twofold."""
+    p, Y = curve_at_T0()
+    times = []
+    MidpointBUG(0, bases=bases, solve=euler).step(Y, T0, 0.5, lambda t, Y: times.append(t) or p.F(t, Y))
+    assert times == [T0, T0, T0, T0 + 0.25, T0]
+
+
+# -------------------------------------------------------------------------------------------------------------------- a whole run
+
+def test_a_run_ends_exactly_at_t1():
+    t0, t1, n = 0.1, 0.7, 37
+    times = [t for t, _ in evolve(Dense(), np.eye(2), lambda t, Y: -Y, (t0, t1), n)]
+    assert len(times) == n + 1 and times[0] == t0 and times[-1] == t1
+    np.testing.assert_allclose(np.diff(times), (t1 - t0) / n, rtol=1e-13)
+    assert np.cumsum([t0, *n * [(t1 - t0) / n]])[-1] != t1          # adding h up would not do
+
+
+@pytest.mark.parametrize("run", [lambda Y0, *time: evolve(Dense(), Y0, lambda t, Y: -Y, *time),
+                                 lambda Y0, *time: exact_flow(Y0, lambda t, Y: -Y, *time)], ids=["evolve", "exact_flow"])
+@pytest.mark.parametrize("arguments, message", [
+    ((np.array([[np.nan]]), (0, 1), 1), "Y0: NaN or Inf"), ((np.eye(2), (0, 1), 2.5), "n_steps: got 2.5"),
+    ((np.eye(2), (0, 1), np.inf), "n_steps: got inf"), ((np.eye(2), (0, np.inf), 1), "t_span: got"),
+    ((np.eye(2), (-np.inf, 0), 1), "t_span: got"),
+])
+def test_bad_arguments_are_refused_by_the_call_not_by_the_first_step(run, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        run(*arguments)
+
+
+@pytest.mark.parametrize("method", [Dense(), DLRT(), BUG()], ids=str)
+def test_a_field_of_another_shape_is_refused_where_numpy_would_broadcast(method):
+    """A bias b (3, 1) plus a slope (3,) is (3, 3)."""
+    rng = np.random.default_rng(0)
+    Y0 = DirectSum([LowRank(random_basis(rng, 5, 2), np.eye(2), random_basis(rng, 4, 2)), np.ones((3, 1))])
+    for shape in ((3, 1), (3,)):
+        run = evolve(method, Y0, lambda t, Y, shape=shape: DirectSum([-Y.blocks[0], np.ones(shape)]), (0, 1), 1)
+        if shape == (3, 1):
+            assert [Y.shape for _, Y in run] == [(8, 5), (8, 5)]
+        else:
+            with pytest.raises(ValueError, match=r"Y after step 1: shape \(8, 7\), expected \(8, 5\)"):
+                list(run)
+
+
+@pytest.mark.parametrize("method", [DLRT(0), AdaptiveBUG(0)], ids=str)
+def test_a_run_from_bases_that_are_orthonormal_only_roughly_keeps_its_rank(method):
+    """UᴴU = (1 + 2e-5) I passes the check of a start in single precision; its rounding is no new direction, and the run goes on."""
+    rng = np.random.default_rng(0)
+    U, V = (np.float32(1 + 1e-5) * random_basis(rng, m, 3, np.float32) for m in (12, 10))
+    Y0 = LowRank(U, np.diag(np.float32([1, 0.5, 0.25])), V)
+    *_, (_, Y) = evolve(method, Y0, lambda t, Y: -Y, (0, 1), 10)
+    assert Y.rank == 3 and abs(norm(Y) / norm(Y0) - np.exp(-1)) < 0.03
