@@ -1,16 +1,16 @@
 """The augmented, backward-corrected projector splitting of Kusch, Schotthöfer and Walter."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
-from ..matrices import H, LowRank, augment, check_truncation, orth, truncate
-from ..substeps import rk4, step_size
+from ..matrices import H, LowRank, augment, orth
+from ..substeps import step_size
 from .projected import K_field, L_field
+from .truncating import Truncating
 
 
 @dataclass(frozen=True)
-class ABCPSI:
+class ABCPSI(Truncating):
     """Augmented backward-corrected projector splitting [KSW25]: the L-step from Y itself, in the augmented basis; no backward step.
 
         K-step    K' = F(K V0ᴴ) V0          from U0 S0                Û = augment(U0, K1)
@@ -20,20 +20,11 @@ class ABCPSI:
     With Euler substeps Ŷ = Y + h Û Ûᴴ F(Y) if both gradients are taken at Y, as here.
     """
 
-    tol: float = 1e-8
-    relative: bool = False
-    max_rank: int | None = None
-    solve: Callable = field(default=rk4, repr=False)
     order: ClassVar[int] = 1
     exact_on_rank_r: ClassVar[bool] = True
     keeps_symmetry: ClassVar[bool] = False
     keeps_norm: ClassVar[bool] = True
     descends: ClassVar[bool] = True
-    robust: ClassVar[bool] = True
-    adaptive: ClassVar[bool] = True
-
-    def __post_init__(self):
-        check_truncation("tol", self.tol, self.max_rank)
 
     def step(self, Y, t, h, F):
         h = step_size(h)
@@ -41,4 +32,4 @@ class ABCPSI:
         U1 = augment(U0, self.solve(K_field(F, V0), t, U0 @ S0, h))
         L1 = self.solve(L_field(F, U1), t, V0 @ H(S0) @ (H(U0) @ U1), h)
         V1 = orth(L1, V0)
-        return truncate(LowRank(U1, H(L1) @ V1, V1), self.tol, self.relative, self.max_rank)
+        return self.truncate(LowRank(U1, H(L1) @ V1, V1))

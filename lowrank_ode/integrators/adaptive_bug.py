@@ -1,16 +1,16 @@
 """The rank-adaptive (augmented) Basis Update & Galerkin integrator of Ceruti, Kusch and Lubich."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
-from ..matrices import H, LowRank, augment, check_truncation, truncate
-from ..substeps import rk4, step_size
+from ..matrices import H, LowRank, augment
+from ..substeps import step_size
 from .projected import K_field, L_field, S_field
+from .truncating import Truncating
 
 
 @dataclass(frozen=True)
-class AdaptiveBUG:
+class AdaptiveBUG(Truncating):
     """Rank-adaptive Basis Update & Galerkin [CKL22]: augment the bases, one Galerkin step in them, truncate.
 
         K-step    K' = F(K V0ᴴ) V0          from U0 S0                        Û = augment(U0, K1), at most 2r columns
@@ -19,23 +19,14 @@ class AdaptiveBUG:
         truncate  to the smallest rank whose tail is ≤ θ = tol, or tol · ‖S‖ if `relative`, per block; at most max_rank
     """
 
-    tol: float = 1e-8
-    relative: bool = False
-    max_rank: int | None = None
-    solve: Callable = field(default=rk4, repr=False)
     order: ClassVar[int] = 1
     exact_on_rank_r: ClassVar[bool] = True
     keeps_symmetry: ClassVar[bool] = True
     keeps_norm: ClassVar[bool] = True
     descends: ClassVar[bool] = True
-    robust: ClassVar[bool] = True
-    adaptive: ClassVar[bool] = True
-
-    def __post_init__(self):
-        check_truncation("tol", self.tol, self.max_rank)
 
     def step(self, Y, t, h, F):
-        return truncate(augmented_step(Y, t, step_size(h), F, self.solve), self.tol, self.relative, self.max_rank)
+        return self.truncate(augmented_step(Y, t, step_size(h), F, self.solve))
 
 
 def augmented_step(Y, t, h, F, solve):

@@ -1,17 +1,17 @@
 """The midpoint BUG integrators of Ceruti, Einkemmer, Kusch and Lubich."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
-from ..matrices import H, LowRank, augment, check_truncation, retract, truncate
-from ..substeps import rk4, step_size
+from ..matrices import H, LowRank, augment, retract
+from ..substeps import step_size
 from .adaptive_bug import augmented_step
 from .projected import S_field
+from .truncating import Truncating
 
 
 @dataclass(frozen=True)
-class MidpointBUG:
+class MidpointBUG(Truncating):
     """Midpoint BUG [CEKL24]: bases that hold the start and the slope at the midpoint, then one Galerkin step over the whole of h.
 
         half step   Û Ŝ V̂ᴴ by augmented BUG over h/2, G = F(t + h/2, Û Ŝ V̂ᴴ)
@@ -21,21 +21,15 @@ class MidpointBUG:
         S-step      S' = Ūᴴ F(Ū S V̄ᴴ) V̄ from (Ūᴴ U0) S0 (V̄ᴴ V0)ᴴ, which is Y itself; truncate as adaptive BUG does
     """
 
-    tol: float = 1e-8
-    relative: bool = False
-    max_rank: int | None = None
     bases: str = "3r"
-    solve: Callable = field(default=rk4, repr=False)
     order: ClassVar[int] = 2
     exact_on_rank_r: ClassVar[bool] = False
     keeps_symmetry: ClassVar[bool] = True
     keeps_norm: ClassVar[bool] = True
     descends: ClassVar[bool] = True
-    robust: ClassVar[bool] = True
-    adaptive: ClassVar[bool] = True
 
     def __post_init__(self):
-        check_truncation("tol", self.tol, self.max_rank)
+        super().__post_init__()
         if self.bases not in ("3r", "4r"):
             raise ValueError(f"bases: got {self.bases!r}, expected '3r' or '4r'")
 
@@ -51,4 +45,4 @@ class MidpointBUG:
         G = F(t + h / 2, half)
         U, V = augment(U, G @ V_half), augment(V, H(H(U_half) @ G))
         S = self.solve(S_field(F, U, V), t, (H(U) @ U0) @ S0 @ (H(V0) @ V), h)
-        return truncate(LowRank(U, S, V), self.tol, self.relative, self.max_rank)
+        return self.truncate(LowRank(U, S, V))

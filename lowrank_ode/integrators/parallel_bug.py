@@ -1,18 +1,18 @@
 """The parallel Basis Update & Galerkin integrator of Ceruti, Kusch and Lubich."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from ..matrices import DirectSum, H, LowRank, augment, blockwise, check_truncation, truncate
-from ..substeps import rk4, step_size
+from ..matrices import DirectSum, H, LowRank, augment, blockwise
+from ..substeps import step_size
 from .projected import K_field, L_field, S_field
+from .truncating import Truncating
 
 
 @dataclass(frozen=True)
-class ParallelBUG:
+class ParallelBUG(Truncating):
     """Rank-adaptive parallel BUG [CKL24]: K-, L- and S-step all from the start, independent of each other.
 
         K-step    K' = F(K V0ᴴ) V0          from U0 S0       Û = [U0, Ũ] = augment(U0, K1)
@@ -25,21 +25,12 @@ class ParallelBUG:
     tangent projection of F (`GeoLoRA`). No exactness on curves of rank r: the missing corner is O(h²).
     """
 
-    tol: float = 1e-8
-    relative: bool = False
-    max_rank: int | None = None
     rejection: float | None = None
-    solve: Callable = field(default=rk4, repr=False)
     order: ClassVar[int] = 1
     exact_on_rank_r: ClassVar[bool] = False
     keeps_symmetry: ClassVar[bool] = True
     keeps_norm: ClassVar[bool] = False
     descends: ClassVar[bool] = True
-    robust: ClassVar[bool] = True
-    adaptive: ClassVar[bool] = True
-
-    def __post_init__(self):
-        check_truncation("tol", self.tol, self.max_rank)
 
     def step(self, Y, t, h, F):
         h = step_size(h)
@@ -48,7 +39,7 @@ class ParallelBUG:
         L1 = self.solve(L_field(F, U0), t, V0 @ H(S0), h)
         S1 = self.solve(S_field(F, U0, V0), t, S0, h)
         Z = bordered(Y, K1, L1, S1)
-        Y1 = truncate(Z, self.tol, self.relative, self.max_rank)
+        Y1 = self.truncate(Z)
         if self.rejection is not None and _any(_rejects(Y, Z, Y1, F(t, Y), self, h)):
             U1, _, V1 = Z
             return self.step(LowRank(U1, (H(U1) @ U0) @ S0 @ (H(V0) @ V1), V1), t, h, F)

@@ -1,37 +1,28 @@
 """The second-order parallel integrator of Kusch."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
-from ..matrices import H, LowRank, augment, check_truncation, truncate
-from ..substeps import rk4, step_size
+from ..matrices import H, LowRank, augment
+from ..substeps import step_size
 from .parallel_bug import bordered
 from .projected import K_field, L_field, S_field
+from .truncating import Truncating
 
 
 @dataclass(frozen=True)
-class ParallelBUG2:
+class ParallelBUG2(Truncating):
     """Second-order parallel BUG [KUS24]: parallel BUG from bases that hold the slope at the start already; at most 4r columns.
 
         G = F(t, Y),   Û0 = augment(U0, G V0),   V̂0 = augment(V0, Gᴴ U0),   Y = Û0 Ŝ0 V̂0ᴴ
         then the K-, L- and S-step of parallel BUG from Û0, Ŝ0, V̂0, side by side; truncate as adaptive BUG does
     """
 
-    tol: float = 1e-8
-    relative: bool = False
-    max_rank: int | None = None
-    solve: Callable = field(default=rk4, repr=False)
     order: ClassVar[int] = 2
     exact_on_rank_r: ClassVar[bool] = False
     keeps_symmetry: ClassVar[bool] = True
     keeps_norm: ClassVar[bool] = False
     descends: ClassVar[bool] = True
-    robust: ClassVar[bool] = True
-    adaptive: ClassVar[bool] = True
-
-    def __post_init__(self):
-        check_truncation("tol", self.tol, self.max_rank)
 
     def step(self, Y, t, h, F):
         h = step_size(h)
@@ -42,4 +33,4 @@ class ParallelBUG2:
         K1 = self.solve(K_field(F, V), t, U @ S, h)
         L1 = self.solve(L_field(F, U), t, V @ H(S), h)
         S1 = self.solve(S_field(F, U, V), t, S, h)
-        return truncate(bordered(LowRank(U, S, V), K1, L1, S1), self.tol, self.relative, self.max_rank)
+        return self.truncate(bordered(LowRank(U, S, V), K1, L1, S1))
