@@ -1,4 +1,4 @@
-"""The command line: python -m lowrank_ode train …"""
+"""The command line: python -m lowrank_ode train …, and check MODULE:CLASS."""
 
 import argparse
 import importlib
@@ -47,8 +47,8 @@ def parser():
     p.add_argument("--widths", type=_list(int), default=[500, 500, 500, 500], help="hidden widths (default 500,500,500,500)")
     p.add_argument("--activation", choices=ACTIVATIONS, default="relu", help="of the hidden layers (default %(default)s)")
     p.add_argument("--method", choices=BY_NAME, default="dlrt", help="integrator (default %(default)s)")
-    p.add_argument("--tau", type=float, default=0.1, help="relative truncation tolerance of dlrt and adaptive_bug (default %(default)s)")
-    p.add_argument("--substeps", choices=SUBSTEPS, default="euler", help="substeps of the other methods (default %(default)s)")
+    p.add_argument("--tau", type=float, default=0.1, help="relative truncation tolerance of the rank-adaptive methods (default %(default)s)")
+    p.add_argument("--substeps", choices=SUBSTEPS, default="euler", help="of the methods that have substeps (default %(default)s)")
     p.add_argument("--rank", type=int, help="rank of the start (default: a quarter of the narrowest layer)")
     p.add_argument("--lr", type=_list(float), default=[0.1], help="step size h, or several that share the epochs (default 0.1)")
     p.add_argument("--batch", type=int, default=128, help="examples in a batch (default %(default)s)")
@@ -66,7 +66,6 @@ def check(target):
     module, _, name = target.partition(":")
     if not name:
         raise ValueError(f"target: got {target!r}, expected module:Class")
-    sys.path.insert(0, "")
     try:
         method = getattr(importlib.import_module(module), name)()
     except AttributeError as error:
@@ -85,8 +84,8 @@ def make_method(name, tau, substeps):
     return Method(**{key: value for key, value in options.items() if key in has})
 
 
-def run(args, say=print):
-    """Train as told by the parsed arguments; returns what --out holds."""
+def run(args):
+    """Train as told by the parsed arguments; each finished epoch is printed, and written to --out."""
     if args.out:
         check_writable(args.out)
     method, data = make_method(args.method, args.tau, args.substeps), load(args.data)
@@ -95,18 +94,17 @@ def run(args, say=print):
     rank = None if args.method == "dense" else args.rank if args.rank is not None else max(1, min(net.widths[:-1]) // 4)
     params = net.init(rng, rank, np.float32)
     dense_count = sum((n + 1) * m for n, m in zip(net.widths, net.widths[1:], strict=False))
-    say(f"data: {data.name}\nnetwork: {'-'.join(map(str, net.widths))}, {args.activation}; start rank {rank or 'full'}; {method}")
+    print(f"data: {data.name}\nnetwork: {'-'.join(map(str, net.widths))}, {args.activation}; start rank {rank or 'full'}; {method}")
     result = {"settings": {**vars(args), "rank": rank}, "data": data.name, "records": []}
     for record in train(net, params, data, method, args.lr, args.batch, args.epochs, rng, progress=_progress):
         count = count_parameters(record.params)
         result["records"].append({**record.summary(), "parameters": count, "compression": 1 - count / dense_count})
-        say(f"epoch {record.epoch:3d}  loss {record.loss:.4f}  test accuracy {100 * record.accuracy:.2f} %  ranks {list(record.ranks)}  "
+        print(f"epoch {record.epoch:3d}  loss {record.loss:.4f}  test accuracy {100 * record.accuracy:.2f} %  ranks {list(record.ranks)}  "
             f"{record.seconds:.1f} s")
         if args.out:
             write_json(args.out, result)
-    say(f"\ntest accuracy  {100 * record.accuracy:.2f} %\nranks          {', '.join(map(str, record.ranks)) or 'full'}\n"
+    print(f"\ntest accuracy  {100 * record.accuracy:.2f} %\nranks          {', '.join(map(str, record.ranks)) or 'full'}\n"
         f"parameters     {count} of {dense_count}\ncompression    {100 * (1 - count / dense_count):.1f} %")
-    return result
 
 
 def main(argv=None):
@@ -116,7 +114,7 @@ def main(argv=None):
     except (ValueError, OSError, ImportError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        sys.exit(f"interrupted{f'; {args.out} holds the finished epochs' if args.out else ''}")
+        sys.exit(f"interrupted{f'; {args.out} holds the finished epochs' if getattr(args, 'out', None) else ''}")
 
 
 def _list(kind):

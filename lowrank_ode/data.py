@@ -142,12 +142,11 @@ def _cached(name, sha256):
     """The array of one MNIST file out of the cache. A file found there is never removed, a wrong one just downloaded is."""
     pooch = _optional("pooch")
     cache = pooch.os_cache("lowrank_ode")
-    try:
-        return read_idx(_find(cache, name), sha256)
-    except FileNotFoundError:
-        pass
-    except ValueError as error:
-        raise ValueError(f"{error}; delete this file, and it is downloaded again") from error
+    if any(Path(cache, name + ending).is_file() for ending in ("", ".gz")):
+        try:
+            return read_idx(_find(cache, name), sha256)
+        except ValueError as error:
+            raise ValueError(f"{error}; delete this file, and it is downloaded again") from error
     failures = ""
     for mirror in MIRRORS:
         try:

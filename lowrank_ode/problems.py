@@ -47,7 +47,7 @@ class ClosedConstants(Problem):
 
 @dataclass(frozen=True)
 class GradientFlow(Problem):
-    """F = −∇f of a loss f; `loss` is f. Convex if so said, then the exact flow is non-expansive and ‖∇f‖ falls along it."""
+    """F = −∇f of a convex loss f, `loss`: the exact flow is non-expansive, and ‖∇f‖ falls along it."""
 
     loss: Callable = None
 
