@@ -47,7 +47,7 @@ def parser():
     p.add_argument("--widths", type=_list(int), default=[500, 500, 500, 500], help="hidden widths (default 500,500,500,500)")
     p.add_argument("--activation", choices=ACTIVATIONS, default="relu", help="of the hidden layers (default %(default)s)")
     p.add_argument("--method", choices=BY_NAME, default="dlrt", help="integrator (default %(default)s)")
-    p.add_argument("--tau", type=float, default=0.1, help="relative truncation tolerance of the rank-adaptive methods (default %(default)s)")
+    p.add_argument("--tau", type=float, default=0.1, help="relative tolerance of the rank-adaptive methods (default %(default)s)")
     p.add_argument("--substeps", choices=SUBSTEPS, default="euler", help="of the methods that have substeps (default %(default)s)")
     p.add_argument("--rank", type=int, help="rank of the start (default: a quarter of the narrowest layer)")
     p.add_argument("--lr", type=_list(float), default=[0.1], help="step size h, or several that share the epochs (default 0.1)")
@@ -100,11 +100,11 @@ def run(args):
         count = count_parameters(record.params)
         result["records"].append({**record.summary(), "parameters": count, "compression": 1 - count / dense_count})
         print(f"epoch {record.epoch:3d}  loss {record.loss:.4f}  test accuracy {100 * record.accuracy:.2f} %  ranks {list(record.ranks)}  "
-            f"{record.seconds:.1f} s")
+              f"{record.seconds:.1f} s")
         if args.out:
             write_json(args.out, result)
     print(f"\ntest accuracy  {100 * record.accuracy:.2f} %\nranks          {', '.join(map(str, record.ranks)) or 'full'}\n"
-        f"parameters     {count} of {dense_count}\ncompression    {100 * (1 - count / dense_count):.1f} %")
+          f"parameters     {count} of {dense_count}\ncompression    {100 * (1 - count / dense_count):.1f} %")
 
 
 def main(argv=None):
