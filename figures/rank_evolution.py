@@ -9,10 +9,11 @@ accuracy against epochs, with the dense network by the same code. Default: 5,000
 import numpy as np
 
 from lowrank_ode import DLRT, Dense
+from lowrank_ode.compression import count_parameters
 from lowrank_ode.data import load
 from lowrank_ode.nets import mlp
 from lowrank_ode.substeps import euler
-from lowrank_ode.training import count_parameters, train
+from lowrank_ode.training import train
 
 from . import _style
 

@@ -7,6 +7,7 @@ from dataclasses import fields
 
 import numpy as np
 
+from .compression import count_parameters
 from .data import load
 from .integrators import METHODS
 from .nets import mlp
@@ -14,7 +15,7 @@ from .nets.activations import ACTIVATIONS
 from .results import check_writable, write_json
 from .substeps import euler, heun, rk4
 from .testing import check_integrator
-from .training import count_parameters, train
+from .training import train
 
 BY_NAME = {method.__module__.rpartition(".")[2]: method for method in METHODS}
 SUBSTEPS = {"euler": euler, "heun": heun, "rk4": rk4}

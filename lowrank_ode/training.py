@@ -86,8 +86,3 @@ def train(net: MLP, params, data, method, lr, batch_size=128, epochs=1, rng=None
 def ranks(params):
     """Ranks of the LowRank blocks, in order."""
     return tuple(X.rank for X in params.blocks if isinstance(X, LowRank))
-
-
-def count_parameters(params):
-    """Numbers in the blocks: r(m + n) for a LowRank kept as K = U S and V (all that prediction needs), all entries of an ndarray."""
-    return sum(X.rank * sum(X.shape) if isinstance(X, LowRank) else X.size for X in params.blocks)

@@ -12,7 +12,8 @@ MAY_IMPORT = {
     "training": {"matrices", "nets", "integrators", "flow", "substeps"},
     "testing": {"matrices", "substeps", "integrators", "problems", "flow", "nets"},
     "__init__": {"matrices", "integrators", "flow"},
-    "__main__": {"matrices", "substeps", "integrators", "nets", "training", "data", "results", "flow", "testing"},
+    "compression": {"matrices"},
+    "__main__": {"matrices", "compression", "substeps", "integrators", "nets", "training", "data", "results", "flow", "testing"},
 }
 
 
