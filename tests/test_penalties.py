@@ -64,7 +64,7 @@ def test_the_gradient_is_that_of_the_penalty_along_S_and_vanishes_along_the_base
     if R > 0.1:             # by fourth-order differences: error h⁴, and EPS/h from rounding, times derivatives that grow as R falls
         slope = (8 * (along(h) - along(-h)) - (along(2 * h) - along(-2 * h))) / (12 * h)
         assert abs(slope - np.vdot(gradient.S, direction)) <= 1e-8 * norm(direction) ** 2
-        for wrong in (2 * gradient.S, gradient.S.T @ gradient.S, W.S):
+        for wrong in (gradient.S / 2, 2 * W.S @ W.S.T @ W.S / R):         # without the factor; without α²
             assert abs(np.vdot(wrong, W.S) - 2 * R) > 1e-3
 
 

@@ -9,8 +9,10 @@ def condition_penalty(params):
     """R = Σ ‖SᵀS − α²I‖ with α² = ‖S‖²/r, over the LowRank blocks W = U S Vᵀ (square S), and its gradient, a DirectSum like params [SYS25].
 
     R measures how far the singular values of a block are from equal: R²/r is the variance of the σᵢ², √2 R ≥ σ₁² − σᵣ², and
-    κ(W) ≤ exp(R / (√2 σᵣ²)). The gradient of a block is U ∇R(S) Vᵀ, with ∇R(S) = 2 S(SᵀS − α²I)/R: the bases do not enter R. Where the singular
-    values are equal to rounding R has no gradient, and 0 is taken. Dense blocks are not penalised. Raises ValueError for a core S that is not square.
+    κ(W) ≤ exp(R / (√2 σᵣ²)). The gradient of a block is U ∇R(S) Vᵀ, with ∇R(S) = 2 S(SᵀS − α²I)/R: the bases do not enter R. Where
+    the singular values are equal to rounding R has no gradient, and 0 is taken. Dense blocks are not penalised.
+
+    Raises ValueError for a core S that is not square.
     """
     terms = [_penalty(W) if isinstance(W, LowRank) else (0.0, np.zeros_like(W)) for W in params.blocks]
     return sum(value for value, _ in terms), DirectSum([gradient for _, gradient in terms])
