@@ -12,7 +12,7 @@ from lowrank_ode.integrators import ABCPSI, FactorODE, GeoLoRA, MidpointBUG, Par
 from lowrank_ode.testing import THEOREMS, TheoremFails, check_integrator
 
 SHARP = [ProjectorSplitting(), ProjectorSplitting(2), BUG(), AdaptiveBUG(1e-12, max_rank=6), DLRT(1e-12), ParallelBUG(1e-12),
-         ParallelBUG2(1e-12), MidpointBUG(1e-12), ProjectedRK(1), ProjectedRK(2), ProjectedRK(3),
+         ParallelBUG2(1e-12), MidpointBUG(1e-12), MidpointBUG(1e-12, bases="4r"), ProjectedRK(1), ProjectedRK(2), ProjectedRK(3),
          ABCPSI(1e-12, max_rank=6), GeoLoRA(1e-12), FactorODE()]
 CLAIMS = sorted({theorem.claim for theorem in THEOREMS.values() if theorem.claim})
 
@@ -48,8 +48,16 @@ def test_a_failure_names_theorem_equation_residual_bound_and_seed_and_is_reprodu
     with pytest.raises(TheoremFails) as failure:
         check_integrator(wrong, claims={"exact_on_rank_r": True})
     row, text = failure.value.row, str(failure.value)
-    assert all(str(word) in text for word in (row.theorem, row.equation, row.measured, row.bound, f"seed={row.seed}"))
+    assert all(str(word) in text for word in (row.theorem, row.equation, row.measured, row.bound, f"seed={row.seed}", row.start))
+    assert row.start == "Y 12×11, rank 3, σ = 1.0e+00, 5.0e-01, 2.0e-01; t = 0.0, h = 0.1"
     assert THEOREMS[row.theorem].residual(wrong, row.seed) == (row.measured, row.bound) and row.measured > row.bound
+
+
+def test_of_the_draws_that_fail_the_smallest_matrix_is_shown():
+    """A method that fails wherever the rank is above 1: the kit's draws have ranks 1 to 4, and seed 0 does not fail."""
+    wrong = bad("RankOneOnly", lambda self, Y, t, h, F: Y if getattr(Y, "rank", 2) == 1 else 1 / 0)
+    row = check_integrator(wrong, claims=[], report=True)[0]
+    assert "ZeroDivisionError" in row.verdict and "rank 2" in row.start and row.seed % 4 == 1
 
 
 def test_a_report_is_a_table_and_json_and_has_a_tight_row():

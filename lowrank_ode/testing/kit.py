@@ -6,17 +6,22 @@ claim them, by attributes (see lowrank_ode/integrators/__init__.py) or by the ar
 obey theorems about exact substeps, give it accurate ones, and switch truncation off.
 """
 
+import copy
 import json
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from ..matrices import LowRank
 from .theorems import THEOREMS
 
 
 @dataclass(frozen=True)
 class Row:
-    """The outcome of one theorem: the draw with the largest ratio, or the first that failed."""
+    """The outcome of one theorem: the draw with the largest ratio, or, of those that failed, the one with the smallest matrix.
+
+    `start` describes the first step of that draw: shape, rank and singular values of Y, t and h.
+    """
 
     theorem: str
     equation: str
@@ -25,6 +30,7 @@ class Row:
     bound: float | None = None
     ratio: float | None = None
     seed: int | None = None
+    start: str | None = None
 
 
 class TheoremFails(AssertionError):
@@ -33,8 +39,9 @@ class TheoremFails(AssertionError):
     def __init__(self, row, method):
         self.row = row
         super().__init__(f"{row.theorem}: {row.verdict}\n  equation   {row.equation}\n  measured   {row.measured}\n"
-                         f"  bound      {row.bound}\n  seed       {row.seed}\n  method     {method!r}\n"
-                         f"  reproduce  lowrank_ode.testing.THEOREMS[{row.theorem!r}].residual(method, seed={row.seed})")
+                         f"  bound      {row.bound}\n  seed       {row.seed}\n  method     {method!r}\n  start      {row.start}\n"
+                         f"  reproduce  from lowrank_ode.testing import THEOREMS\n"
+                         f"             THEOREMS[{row.theorem!r}].residual(method, seed={row.seed})    # → (measured, bound)")
 
 
 class Report(tuple):
@@ -70,7 +77,7 @@ def check_integrator(method, claims=None, report=False, seeds=None):
     claimed = _claims(method, claims)
     for theorem in THEOREMS.values():
         if theorem.claim is None or claimed.get(theorem.claim) not in (None, False):
-            rows.append(_outcome(theorem, _with_claims(method, claimed), seeds or theorem.seeds))
+            rows.append(_outcome(theorem, method, claimed.get("order"), seeds or theorem.seeds))
             if rows[-1].verdict != "holds" and not report:
                 raise TheoremFails(rows[-1], method)
             if rows[-1].verdict != "holds" and theorem.claim is None:
@@ -89,34 +96,52 @@ def _claims(method, claims):
     return claims
 
 
-class _Claimant:
-    """The method, with the order that it is said to have."""
+class _Watched:
+    """The method, with the order that it is said to have; remembers the start of the first step it is asked for."""
 
     def __init__(self, method, order):
-        self.method, self.order = method, order
+        self._method, self._start = method, None
+        if order not in (None, True):
+            self.order = order
 
     def __getattr__(self, name):
-        return getattr(self.method, name)
+        value = getattr(self._method, name)
+        return self._watch(value) if name == "step" and callable(value) else value
 
     def __repr__(self):
-        return repr(self.method)
+        return repr(self._method)
+
+    def _watch(self, step):
+        def watched(Y, t, h, F):
+            self._start = self._start or (copy.deepcopy(Y), t, h)
+            return step(Y, t, h, F)
+        return watched
+
+    def describe(self):
+        """(numbers in the matrix, words) of the first step."""
+        if not self._start:
+            return 0, None
+        Y, t, h = self._start
+        blocks = [X for X in getattr(Y, "blocks", [Y]) if isinstance(X, LowRank)]
+        words = (f"{X.shape[0]}×{X.shape[1]}, rank {X.rank}, σ = {', '.join(f'{s:.1e}' for s in np.linalg.svd(X.S, compute_uv=False))}"
+                 for X in blocks)
+        return sum(X.rank * sum(X.shape) for X in blocks), f"Y {' and '.join(words)}; t = {t}, h = {float(h):.3g}"
 
 
-def _with_claims(method, claimed):
-    return method if claimed.get("order") in (None, True, getattr(method, "order", None)) else _Claimant(method, claimed["order"])
-
-
-def _outcome(theorem, method, seeds):
-    worst = Row(theorem.name, theorem.equation, "holds")
+def _outcome(theorem, method, order, seeds):
+    rows, failed = [], []
     for seed in range(seeds):
+        watched = _Watched(method, order)
+        measured = bound = ratio = None
         try:
             with np.errstate(all="ignore"):
-                measured, bound = theorem.residual(method, seed)
+                measured, bound = map(float, theorem.residual(watched, seed))
+            ratio = measured / bound if bound > 0 else float(measured > 0)
+            verdict = "holds" if measured <= bound else "fails"
         except Exception as error:                  # whatever a foreign step raises is a finding, not a crash
-            return Row(theorem.name, theorem.equation, f"fails: {type(error).__name__}: {error}", seed=seed)
-        ratio = float(measured / bound) if bound > 0 else float(measured > 0)
-        row = Row(theorem.name, theorem.equation, "holds", float(measured), float(bound), ratio, seed)
-        if not measured <= bound:
-            return Row(**{**asdict(row), "verdict": "fails"})
-        worst = max(worst, row, key=lambda r: -np.inf if r.ratio is None else r.ratio)
-    return worst
+            verdict = f"fails: {type(error).__name__}: {error}"
+        size, start = watched.describe()
+        rows.append(Row(theorem.name, theorem.equation, verdict, measured, bound, ratio, seed, start))
+        if verdict != "holds":
+            failed.append((size, rows[-1]))
+    return min(failed, key=lambda pair: pair[0])[1] if failed else max(rows, key=lambda row: row.ratio)

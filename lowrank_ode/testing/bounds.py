@@ -1,0 +1,60 @@
+"""Errors next to the bounds that have explicit constants (docs/derivations.md): along a run, and over drawn problems.
+
+Constants are measured or known in closed form, never fitted; the last term is what rounding may add.
+"""
+
+import numpy as np
+
+from ..integrators import DLRT
+from ..matrices import dense, norm
+from ..problems import closed_constants, normal_part, quadratic_flow, random_lowrank
+
+EPS = np.finfo(float).eps
+
+
+def theorem_1_along(method, problem, h, steps, W0=None):
+    """Theorem 1 of [SZKCT22] in Euler form along a run on a `GradientFlow`, h the step size; a generator, after each step, of
+
+    (error, terms): the distance to the exact flow from W0 (default Y0), and δ, Tε, T L B h/2, T ϑ/h, rounding, whose sum bounds it.
+    ε and B are the largest ‖(I − P(Y))F‖ and ‖F‖ so far, ϑ the largest tail of the correct singular values beyond the rank that was kept.
+    """
+    Y, L, W0 = problem.Y0, problem.lipschitz, problem.Y0.dense() if W0 is None else W0
+    delta, eps, B, theta = norm(Y - W0), 0.0, 0.0, 0.0
+    for k in range(1, steps + 1):
+        G = problem.F(0, Y)
+        eps, B = max(eps, normal_part(Y, G)), max(B, norm(G))
+        aug, Y = dense(DLRT(0).step(Y, 0, h, problem.F)), method.step(Y, 0, h, problem.F)
+        theta = max(theta, np.linalg.norm(np.linalg.svd(aug, compute_uv=False)[Y.rank:]))
+        T = k * h
+        truth = problem.solution(T, W0)
+        rounding = 100 * EPS * sum(Y.shape) * k * (norm(W0) + norm(truth) + T * B)
+        yield norm(Y - truth), np.array([delta, T * eps, T * L * B * h / 2, T * theta / h, rounding])
+
+
+def draw_theorem_1(rng, method=DLRT, sigma_min=1e-16):
+    """(error, terms) at the end of a run of method(tau) on a random convex quadratic, with random τ, h, number of steps and δ.
+
+    Singular values of the start go down to sigma_min. Some starts have full rank, where ε = 0.
+    """
+    m, n = rng.integers(5, 13, 2)
+    r = min(m, n) if rng.random() < 0.2 else int(rng.integers(1, min(m, n) // 2 + 1))
+    sigma = np.sort(10 ** rng.uniform(np.log10(sigma_min), 0, r))[::-1]
+    target = random_lowrank(rng, m, n, 10 ** rng.uniform(-3, 0.5, int(rng.integers(1, min(m, n) + 1)))).dense()
+    curvature = 10 ** rng.uniform(-2, 0, (m, n)) if rng.random() < 0.7 else None
+    problem = quadratic_flow(rng, target, sigma, curvature)
+    tau, steps, h = 10 ** rng.uniform(-8, -1), int(rng.choice([1, 3, 10, 30])), 10 ** rng.uniform(-3, 0) / problem.lipschitz
+    delta = rng.choice([0, 1e-2]) * norm(problem.Y0)
+    offset = rng.standard_normal((m, n))
+    *_, last = theorem_1_along(method(tau), problem, h, steps, problem.Y0.dense() + delta * offset / np.linalg.norm(offset))
+    return last
+
+
+def draw_local_error(rng, method):
+    """(error, ε₀ h, L B h², L h) of one step of a method on a random problem with closed constants."""
+    m, n = rng.integers(5, 12, 2)
+    sigma = 10 ** rng.uniform(-12, 0, int(rng.integers(1, min(m, n) // 2 + 1)))
+    weights = rng.uniform(0, 1, 4) * 10 ** rng.uniform(-3, 0, 4)
+    problem, h = closed_constants(rng, m, n, np.sort(sigma)[::-1], weights), 10 ** rng.uniform(-3, 0)
+    L, eps0 = problem.lipschitz, normal_part(problem.Y0, problem.F(0, problem.Y0.dense()))
+    error = norm(method.step(problem.Y0, 0, h, problem.F) - problem.solution(h))
+    return error, eps0 * h, L * problem.bound(problem.Y0, h) * h**2, L * h
