@@ -7,7 +7,10 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 COLOURS = {"projector splitting": "#1f6fb4", "projector splitting, order 2": "#6a4fb0", "BUG": "#d9822b", "adaptive BUG": "#2a8f4e",
-           "DLRT": "#b5314a", "S⁻¹ factor ODE": "#555555", "dense": "#000000"}
+           "DLRT": "#b5314a", "parallel BUG": "#a8a12a", "parallel BUG, order 2": "#8c6d1f", "midpoint BUG": "#12908f",
+           "midpoint BUG, 4r": "#0b5c6b", "abc-PSI": "#6fa8dc", "GeoLoRA": "#e06c9f", "projected RK, order 1": "#9b7fd1",
+           "projected RK, order 2": "#8a4f9e", "projected RK, order 3": "#4b2e83", "S⁻¹ factor ODE": "#555555", "dense": "#000000"}
+MARKERS = dict(zip(COLOURS, "os^vDP*X<>pdhH8s", strict=True))
 
 plt.rcParams.update({"figure.dpi": 110, "savefig.dpi": 160, "font.size": 9, "axes.spines.top": False, "axes.spines.right": False,
                      "axes.titlesize": 9.5, "axes.titleweight": "bold", "legend.frameon": False, "lines.linewidth": 1.4,

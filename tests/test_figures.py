@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from figures import _run, conformance, gradient_flow, rank_evolution, singular_values, stagnation
+from figures import _run, rank_evolution
 from figures.__main__ import NAMES, main
 from lowrank_ode.results import read_json
 
 CALM = functools.partial(lambda things, **_: things)
+MODULES = [importlib.import_module(f"figures.{name}") for name in NAMES]
 
 
 def stored(name, scale="default"):
@@ -80,7 +81,7 @@ def test_the_table_in_the_readme_is_that_of_the_stored_results():
 
 
 def test_stored_results_are_those_of_the_settings_in_the_code():
-    for module in (conformance, singular_values, gradient_flow, rank_evolution, stagnation):
+    for module in MODULES:
         assert stored(module.__name__.rpartition(".")[2])["settings"] == module.SETTINGS["default"]
     assert stored("rank_evolution", "full")["settings"] == rank_evolution.SETTINGS["full"]
 
@@ -103,14 +104,51 @@ def test_stagnation_claim():
     assert any(any(h * data["slope_at_start"] <= curve["theta"] for h in data["h"]) for curve in data["curves"])
 
 
+def test_orders_claim():
+    """Slope over the last two halvings of h: to 0.02 on the well-conditioned start, to 0.3 on the other, where order 3 is surpassed."""
+    for spectrum, allowed in zip(stored("orders")["spectra"], (0.02, 0.3), strict=True):
+        assert min(spectrum["sigma"]) == (0.3 if allowed == 0.02 else 1e-8)
+        for name, curve in spectrum["curves"].items():
+            slope = np.log2(curve["errors"][-3] / curve["errors"][-1]) / 2
+            assert abs(slope - curve["order"]) <= allowed, (name, slope)
+
+
+def test_bound_tightness_claim():
+    data = stored("bound_tightness")
+    error, bound = np.array(data["run"]["error"]), np.sum(list(data["run"]["terms"].values()), axis=0)
+    assert (error <= bound).all() and len(error) == len(data["t"]) == data["settings"]["steps"]
+    for values in data["ratios"].values():
+        assert len(values) == data["settings"]["draws"] and 0.9 <= max(values) <= 1 + 1e-9
+    assert (np.array(data["ratios"]["Theorem 1, DLRT"]) > 0.3).mean() > 0.1
+
+
+def test_conservation_claim():
+    runs, lost = stored("conservation")["runs"], np.array(stored("conservation")["tails"])
+    for what in ("square", "energy"):
+        size = {name: np.abs(run[what]).max() for name, run in runs.items()}
+        assert size["projector splitting"] < 1e-10 and max(size["adaptive BUG"], size["midpoint BUG"]) < 0.01
+        assert min(size["BUG"], size["parallel BUG"]) > 0.1
+    assert np.abs(lost + runs["adaptive BUG"]["square"]).max() < 1e-10 and lost[-1] > 1e-4
+
+
+def test_lubich_oseledets_claim():
+    for panel in stored("lubich_oseledets")["panels"]:
+        ratio = {name: np.array(errors) / panel["best"] for name, errors in panel["errors"].items()}
+        naive = ratio.pop("S⁻¹ factor ODE")
+        assert all((values[1:] <= 1.1).all() and (values >= 1).all() for values in ratio.values())
+        if panel["noise"] == 1e-6:
+            assert (naive > (80 if panel["rank"] == 10 else 500)).all()
+
+
 def test_every_figure_has_a_caption_that_ends_its_first_sentence_and_stored_results():
     for name in NAMES:
         caption = importlib.import_module(f"figures.{name}").__doc__
         assert ".\n" in caption and all(path.exists() for path in _run.paths(name, "default"))
-    assert NAMES == ["conformance", "gradient_flow", "rank_evolution", "singular_values", "stagnation"]
+    assert NAMES == ["bound_tightness", "conformance", "conservation", "gradient_flow", "lubich_oseledets", "orders", "rank_evolution",
+                     "singular_values", "stagnation"]
 
 
-@pytest.mark.parametrize("module", [conformance, singular_values, gradient_flow, rank_evolution, stagnation], ids=lambda m: m.__name__)
+@pytest.mark.parametrize("module", MODULES, ids=lambda m: m.__name__)
 def test_a_picture_is_redrawn_from_its_json_without_computing(module, tmp_path, monkeypatch):
     name = module.__name__.rpartition(".")[2]
     json_path = _run.paths(name, "default")[0]
@@ -130,4 +168,4 @@ def test_an_interrupted_run_resumes_and_a_change_of_settings_starts_anew(tmp_pat
 def test_the_command_refuses_unknown_figures(capsys):
     with pytest.raises(SystemExit):
         main(["no_such_figure"])
-    assert "gradient_flow, rank_evolution" in capsys.readouterr().err and Path(_run.FOLDER / "gradient_flow.py").exists()
+    assert "conservation, gradient_flow" in capsys.readouterr().err and Path(_run.FOLDER / "gradient_flow.py").exists()
