@@ -1,8 +1,9 @@
 """Each integrator obeys the theorems that it claims, and fails those that it denies.
 
 Methods × theorems, by `lowrank_ode.testing.check_integrator`: the largest ratio of measured residual to bound over the draws, 1 being the
-limit (below 0: the loss fell in every draw); where the theorem fails, the ratio for the smallest matrix on which it does. Filled: the theorem holds; crossed: it fails; a ring around it: the class claims it. Substeps
-are RK4 (Euler for DLRT and GeoLoRA), truncation is off. "Descends" is not known for projector splitting: no proof, and no counterexample.
+limit (below 0: the loss fell in every draw); where the theorem fails, the ratio for the smallest matrix on which it does. Filled: the
+theorem holds; crossed: it fails; a ring around it: the class claims it. Substeps are RK4 (Euler for DLRT and GeoLoRA), truncation is off.
+"Descends" is not known for projector splitting: no proof, and no counterexample.
 """
 
 from dataclasses import fields
