@@ -59,10 +59,11 @@ def parser():
     c = commands.add_parser("check", help="check an integrator of your own against the theorems",
                             description="Run lowrank_ode.testing.check_integrator on CLASS() and print its report.")
     c.add_argument("target", metavar="MODULE:CLASS", help="a class with step(Y, t, h, F), importable from here, made without arguments")
+    c.add_argument("--seeds", type=int, help="draws of each theorem (default: its own number, 3 to 30)")
     return top
 
 
-def check(target):
+def check(target, seeds=None):
     """Print the report on the integrator module:Class; SystemExit if a theorem fails."""
     module, _, name = target.partition(":")
     if not name:
@@ -71,7 +72,7 @@ def check(target):
         method = getattr(importlib.import_module(module), name)()
     except AttributeError as error:
         raise ValueError(f"target: {error}") from error
-    report = check_integrator(method, report=True)
+    report = check_integrator(method, report=True, seeds=seeds)
     print(report)
     if not report.passed:
         sys.exit(1)
@@ -111,7 +112,7 @@ def run(args):
 def main(argv=None):
     args = parser().parse_args(argv)
     try:
-        check(args.target) if args.command == "check" else run(args)
+        check(args.target, args.seeds) if args.command == "check" else run(args)
     except (ValueError, OSError, ImportError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:

@@ -4,6 +4,7 @@ import json
 
 import planted_published  # noqa: F401 -- enters its defects into PLANTED
 import pytest
+from hypothesis import settings
 from planted import PLANTED
 
 from lowrank_ode import BUG, DLRT, METHODS, AdaptiveBUG, Dense, ProjectorSplitting
@@ -29,6 +30,13 @@ def test_what_a_class_claims_holds_and_what_it_denies_fails(method):
         verdict = check_integrator(method, claims=[claim], report=True)
         said = getattr(method, claim)
         assert said is None or verdict.passed == said, f"{claim} is said to be {said}:\n{verdict}"
+
+
+@pytest.mark.parametrize("method", SHARP, ids=str)
+def test_no_right_method_is_rejected_by_any_seed(method):
+    """As many seeds as the hypothesis profile has examples: 100 for ci, 1,000 for thorough. (Orders take long, and have 3.)"""
+    claims = [claim for claim in CLAIMS if claim != "order" and getattr(method, claim)]
+    assert check_integrator(method, claims, seeds=settings.default.max_examples).passed
 
 
 @pytest.mark.parametrize("wrong, claims, theorem", PLANTED, ids=lambda x: type(x).__name__ if hasattr(x, "step") else None)
@@ -91,13 +99,15 @@ def test_what_is_no_integrator_is_reported_plainly_and_never_crashes(method, wor
         check_integrator(method)
 
 
-def test_an_unknown_claim_is_refused():
+def test_an_unknown_claim_and_no_seeds_are_refused():
     with pytest.raises(ValueError, match="claims: got speed"):
         check_integrator(BUG(), claims=["speed"])
+    with pytest.raises(ValueError, match="seeds: got 0"):
+        check_integrator(BUG(), seeds=0)
 
 
 def test_the_command_line_checks_a_class(capsys):
-    main(["check", "lowrank_ode:BUG"])
+    main(["check", "lowrank_ode:BUG", "--seeds", "2"])
     assert "is_robust_to_small_singular_values" in capsys.readouterr().out
     for target, message in (("planted:ReturnsNaN", "keeps_type_and_shape"), ("lowrank_ode:NoSuch", "NoSuch"),
                             ("no_such_module:X", "no_such_module"), ("lowrank_ode", "module:Class")):

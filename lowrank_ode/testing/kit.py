@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from ..matrices import LowRank
+from ..matrices import LowRank, check_count
 from .theorems import THEOREMS
 
 
@@ -69,10 +69,14 @@ def check_integrator(method, claims=None, report=False, seeds=None):
     draws of each theorem (default: its own number). Raises TheoremFails at the first theorem that fails, naming it, the residual of its
     equation, the bound, the seed, and a line that reproduces it; with report=True never raises, and returns a Report of all of them.
 
+    Raises ValueError for unknown claims and for seeds < 1.
+
     >>> from lowrank_ode import BUG
     >>> print(check_integrator(BUG(), claims=["robust"], report=True).passed)
     True
     """
+    if seeds is not None:
+        check_count("seeds", seeds)
     rows = []
     claimed = _claims(method, claims)
     for theorem in THEOREMS.values():

@@ -1,0 +1,77 @@
+"""The three-pass scheme of the paper in PyTorch, for timing only: three forward and backward passes (K, L, S), Householder QR.
+
+Layers are (U, S, V, bias) with a dense last layer, SGD substeps, the basis augmented to 2r and cut to rank r again: what a released
+implementation does in a step, without its overhead.
+"""
+
+import torch
+
+
+def network(widths, rank, seed=0):
+    """Low-rank layers (U, S, V, b), the last one dense (W, b); rank None: all dense."""
+    torch.manual_seed(seed)
+    shapes = list(zip(widths[1:], widths, strict=False))
+
+    def layer(n, m, last):
+        if last or rank is None:
+            return [torch.randn(n, m) * (2 / m) ** 0.5, torch.zeros(n)]
+        U, V = torch.linalg.qr(torch.randn(n, rank))[0], torch.linalg.qr(torch.randn(m, rank))[0]
+        return [U, torch.diag(torch.linspace(2, 0.5, rank)), V, torch.zeros(n)]
+    return [layer(n, m, k == len(shapes) - 1) for k, (n, m) in enumerate(shapes)]
+
+
+def loss_of(x, labels, factors):
+    """factors: for each layer (left, right, bias) of the weight left · rightᵀ, right None for a dense one."""
+    for k, (left, right, b) in enumerate(factors):
+        x = (x @ left.T if right is None else (x @ right) @ left.T) + b
+        x = torch.relu(x) if k < len(factors) - 1 else x
+    return torch.nn.functional.cross_entropy(x, labels)
+
+
+def gradients(x, labels, factors, wanted):
+    for tensor in wanted:
+        tensor.requires_grad_()
+    return torch.autograd.grad(loss_of(x, labels, factors), wanted)
+
+
+def dense_step(layers, x, labels, lr):
+    tensors = [tensor.detach() for layer in layers for tensor in layer]
+    grads = gradients(x, labels, [(W, None, b) for W, b in zip(tensors[::2], tensors[1::2], strict=True)], tensors)
+    with torch.no_grad():
+        new = [tensor - lr * grad for tensor, grad in zip(tensors, grads, strict=True)]
+    return [new[k:k + 2] for k in range(0, len(new), 2)]
+
+
+def predict(layers, x):
+    with torch.no_grad():
+        for k, layer in enumerate(layers):
+            x = (x @ layer[0].T if len(layer) == 2 else (x @ layer[1]) @ layer[0].T) + layer[-1]
+            x = torch.relu(x) if k < len(layers) - 1 else x
+    return x
+
+
+def three_pass_step(layers, x, labels, lr, rank):
+    """One step of adaptive DLRT [SZKCT22, Algorithm 1] of rank `rank`; the S-pass also moves the biases and the dense layer."""
+    low, last = layers[:-1], layers[-1]
+    K = [U @ S for U, S, _, _ in low]
+    L = [V @ S.T for _, S, V, _ in low]
+    tail = [(last[0], None, last[1])]
+    grad_K = gradients(x, labels, [(k, V, b) for k, (_, _, V, b) in zip(K, low, strict=True)] + tail, K)
+    grad_L = gradients(x, labels, [(U, right, b) for right, (U, _, _, b) in zip(L, low, strict=True)] + tail, L)
+    with torch.no_grad():
+        bases = [(torch.linalg.qr(torch.cat([k - lr * gk, U], 1))[0], torch.linalg.qr(torch.cat([right - lr * gl, V], 1))[0])
+                 for k, gk, right, gl, (U, _, V, _) in zip(K, grad_K, L, grad_L, low, strict=True)]
+        cores = [(U1.T @ U) @ S @ (V.T @ V1) for (U1, V1), (U, S, V, _) in zip(bases, low, strict=True)]
+    biases, W, b = [layer[3].detach() for layer in low], last[0].detach(), last[1].detach()
+    wanted = [*cores, *biases, W, b]
+    for tensor in wanted:
+        tensor.requires_grad_()
+    factors = [(U1 @ S, V1, bias) for (U1, V1), S, bias in zip(bases, cores, biases, strict=True)] + [(W, None, b)]
+    grads = torch.autograd.grad(loss_of(x, labels, factors), wanted)
+    with torch.no_grad():
+        new = [tensor - lr * grad for tensor, grad in zip(wanted, grads, strict=True)]
+        result = []
+        for (U1, V1), S, bias in zip(bases, new, new[len(cores):], strict=False):
+            P, sigma, Qh = torch.linalg.svd(S)
+            result.append([U1 @ P[:, :rank], torch.diag(sigma[:rank]), V1 @ Qh.T[:, :rank], bias])
+    return [*result, new[-2:]]
