@@ -6,33 +6,22 @@ from planted import ForgottenOverlap, ForwardS
 
 from lowrank_ode import BUG, DLRT, AdaptiveBUG, LowRank, ProjectorSplitting
 from lowrank_ode.integrators import FactorODE, ParallelBUG
-from lowrank_ode.integrators.projected import K_field, L_field, S_field
-from lowrank_ode.matrices import H, norm, orth, tangent_projection
-from lowrank_ode.problems import closed_constants, normal_part, random_lowrank
+from lowrank_ode.integrators.projected import S_field
+from lowrank_ode.matrices import H, norm, tangent_projection
+from lowrank_ode.problems import normal_part, random_lowrank
 from lowrank_ode.substeps import exact
+from lowrank_ode.testing.bounds import ADAPTIVE, PARALLEL, after_K_and_L, draw_closed_constants, draw_local_error
 
 EPS = np.finfo(float).eps
 
 
 # ----------------------------------------------------------------------------------------- local error of adaptive BUG, exact substeps
 
-def local_error(method, rng, constant=(1 + 2**0.5) / 2, gronwall=True):
-    """(error, bound, ε₀ h) of one step on the closed-constant family: e^{Lh}(ε₀ h + (1 + √2)/2 · L B h²) [docs/theorems.md]."""
-    m, n = rng.integers(5, 12, 2)
-    sigma = 10 ** rng.uniform(-12, 0, int(rng.integers(1, min(m, n) // 2 + 1)))
-    weights = rng.uniform(0, 1, 4) * 10 ** rng.uniform(-3, 0, 4)
-    problem, h = closed_constants(rng, m, n, np.sort(sigma)[::-1], weights), 10 ** rng.uniform(-3, 0)
-    L, eps0 = problem.lipschitz, normal_part(problem.Y0, problem.F(0, problem.Y0.dense()))
-    error = norm(method.step(problem.Y0, 0, h, problem.F) - problem.solution(h))
-    bound = np.exp(L * h * gronwall) * (eps0 * h + constant * L * problem.bound(problem.Y0, h) * h**2)
-    return error, bound + 1e-12 * (norm(problem.Y0) + h), eps0 * h
-
-
 def test_the_local_error_of_parallel_BUG_obeys_its_bound():
     """ε₀ h + (1 + √3)/2 · L B h², without a Gronwall factor [docs/theorems.md]; the bound without ε₀ is violated."""
     rng, full, halved = np.random.default_rng(2024), [], []
     for _ in range(200):
-        error, bound, eps0_h = local_error(ParallelBUG(0, solve=exact), rng, constant=(1 + np.sqrt(3)) / 2, gronwall=False)
+        error, bound, eps0_h = draw_local_error(rng, ParallelBUG(0, solve=exact), PARALLEL, gronwall=False)
         full.append(error / bound)
         halved.append(error / (bound - eps0_h))
     assert max(full) <= 1 and max(full) >= 0.9 and max(halved) > 1
@@ -47,7 +36,8 @@ class NoAugmentation(AdaptiveBUG):
 
 def test_the_local_error_of_adaptive_BUG_obeys_its_bound():
     rng = np.random.default_rng(2021)
-    ratio = np.array([error / bound for error, bound, _ in (local_error(AdaptiveBUG(0, solve=exact), rng) for _ in range(250))])
+    draws = (draw_local_error(rng, AdaptiveBUG(0, solve=exact), ADAPTIVE) for _ in range(250))
+    ratio = np.array([error / bound for error, bound, _ in draws])
     assert ratio.max() <= 1, f"error / bound = {ratio.max()} in draw {ratio.argmax()}"
     assert ratio.max() >= 0.9
 
@@ -71,14 +61,9 @@ def fixed_rank_errors(rng, splitting, bug):
     BUG: e^{Lh}(√2 ϑ_h + L B h²/2), and with that e^{Lh}(√2 ε h + (2√2 + ½) L B h²). Here ε_K is the normal part of F at K1V0ᴴ, in its
     stored bases, ε the larger of it and of that at U0L1ᴴ.
     """
-    m, n = rng.integers(5, 12, 2)
-    sigma = 10 ** rng.uniform(-12, 0, int(rng.integers(1, min(m, n) // 2 + 1)))
-    weights = rng.uniform(0, 1, 4) * 10 ** rng.uniform(-3, 0, 4)
-    problem, h = closed_constants(rng, m, n, np.sort(sigma)[::-1], weights), 10 ** rng.uniform(-3, 0)
-    (U0, S0, V0), F, L, eta = problem.Y0, problem.F, problem.lipschitz, weights[3]
-    K1, L1 = exact(K_field(F, V0), 0, U0 @ S0, h), exact(L_field(F, U0), 0, V0 @ H(S0), h)
-    U1, V1 = orth(K1, U0), orth(L1, V0)
-    after_K, after_L = LowRank(U1, H(U1) @ K1, V0), LowRank(U0, H(L1) @ V1, V1)
+    problem, h = draw_closed_constants(rng)
+    F, L, eta = problem.F, problem.lipschitz, problem.weights[3]
+    (U1, *_), (*_, V1) = after_K, after_L = after_K_and_L(problem.Y0, F, h)
     eps_K, eps_L = (normal_part(Y, F(0, Y.dense())) for Y in (after_K, after_L))
     eps, A1, size = max(eps_K, eps_L), problem.solution(h), norm(problem.Y0)
 

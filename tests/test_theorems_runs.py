@@ -5,23 +5,19 @@ import pytest
 
 from lowrank_ode import BUG, DLRT, AdaptiveBUG, LowRank, ProjectorSplitting
 from lowrank_ode.integrators import ParallelBUG
-from lowrank_ode.integrators.projected import K_field, L_field
-from lowrank_ode.matrices import H, dense, norm, orth
+from lowrank_ode.matrices import H, dense, norm
 from lowrank_ode.problems import closed_constants, normal_part, random_lowrank
 from lowrank_ode.substeps import euler, exact
+from lowrank_ode.testing.bounds import ADAPTIVE, PARALLEL, after_K_and_L
 
 ROOT2 = 2**0.5
-AUGMENTED, PARALLEL = (1 + ROOT2) / 2, (1 + 3**0.5) / 2         # the constants of LBh² for adaptive and for parallel BUG
 
 
 # ------------------------------------------------------------------------------------------------------------------ whole runs
 
 def normal_parts(Y, F, h):
     """ε of one step: at Y for adaptive BUG; at K1V0ᴴ in its stored bases for the splitting; at the worse of it and U0L1ᴴ for BUG."""
-    U0, S0, V0 = Y
-    K1, L1 = exact(K_field(F, V0), 0, U0 @ S0, h), exact(L_field(F, U0), 0, V0 @ H(S0), h)
-    U1, V1 = orth(K1, U0), orth(L1, V0)
-    at_K, at_L = (normal_part(Z, F(0, Z.dense())) for Z in (LowRank(U1, H(U1) @ K1, V0), LowRank(U0, H(L1) @ V1, V1)))
+    at_K, at_L = (normal_part(Z, F(0, Z.dense())) for Z in after_K_and_L(Y, F, h))
     return {AdaptiveBUG: normal_part(Y, F(0, Y.dense())), ProjectorSplitting: at_K, BUG: max(at_K, at_L)}
 
 
@@ -46,7 +42,7 @@ def run(rng, make, legs, weights=(1, 1, 1, 1, 1)):
         theta = max(theta, norm(Y1 - uncut.step(Y, 0, h, p.F)) if kind is AdaptiveBUG else 0)
         Y = Y1
     growth = np.exp(L * h)
-    C_eps, C_B = {AdaptiveBUG: (growth, growth * AUGMENTED), ProjectorSplitting: (1, 4),
+    C_eps, C_B = {AdaptiveBUG: (growth, growth * ADAPTIVE), ProjectorSplitting: (1, 4),
                   BUG: (growth * ROOT2, growth * (2 * ROOT2 + 0.5))}[kind]
     terms = np.array([np.exp(L * T) * norm(W0 - p.Y0), *(np.expm1(L * T) / L * np.array([C_eps * eps, C_B * L * B * h, theta / h])),
                       1e-12 * (norm(W0) + 1)])
@@ -97,7 +93,7 @@ def driven(method, seed, constant, h=0.1, gronwall=False):
 
 
 @pytest.mark.parametrize("method, constant, gronwall", [(DLRT(0), 0.5, False), (AdaptiveBUG(0, solve=euler), 0.5, False),
-                                                        (AdaptiveBUG(0, solve=exact), AUGMENTED, True),
+                                                        (AdaptiveBUG(0, solve=exact), ADAPTIVE, True),
                                                         (ParallelBUG(0, solve=exact), PARALLEL, False)], ids=str)
 def test_for_a_field_that_depends_on_time_the_local_bounds_need_its_lipschitz_constant_in_t_and_hold_with_it(method, constant, gronwall):
     """LB + M for LB, where ‖F(t, Y) − F(s, Y)‖ ≤ M|t − s|; for F = A'(t) with A'(0) = 0 the bound without M would be zero."""
