@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
+from scipy.sparse.linalg import aslinearoperator
 from strategies import random_basis
 from test_orthonormal import ORTHONORMAL, defect
 
 from lowrank_ode import METHODS, DirectSum, LowRank, best_approximation, tangent_projection, truncate
-from lowrank_ode.matrices import norm
+from lowrank_ode.matrices import norm, retract
 
 
 def diagonal(sigma):
@@ -79,6 +81,28 @@ def test_on_a_dense_block_the_tangent_projection_is_Z_itself():
     Z = DirectSum([rng.standard_normal((6, 5)), rng.standard_normal((2, 3))])
     PZ = tangent_projection(DirectSum([Y, W]), Z)
     assert PZ.blocks[1] is Z.blocks[1] and PZ.blocks[0].rank == 4
+
+
+@pytest.mark.parametrize("kind", [sp.csr_array, aslinearoperator, lambda A: best_approximation(A, tol=0), np.asarray],
+                         ids=["sparse", "LinearOperator", "LowRank", "ndarray"])
+def test_both_projections_take_any_kind_of_matrix_and_give_an_array_for_a_dense_block(kind):
+    rng = np.random.default_rng(0)
+    A, Y = rng.standard_normal((6, 5)), LowRank(random_basis(rng, 6, 2), np.eye(2), random_basis(rng, 5, 2))
+    both, blocks = DirectSum([A, Y]), DirectSum([kind(A), kind(A)])
+    for project, rank in ((tangent_projection, 4), (retract, 2)):
+        on_dense, on_lowrank = project(both, blocks).blocks
+        assert type(on_dense) is np.ndarray and norm(on_dense - A) <= 1e-13 and on_lowrank.rank == rank
+        assert norm(on_lowrank - project(Y, A)) <= 1e-13
+    best = best_approximation(blocks, rank=3).blocks
+    assert [X.rank for X in best] == [3, 3] and norm(best[0] - best_approximation(A, rank=3)) <= 1e-13
+
+
+def test_factors_of_different_ranks_are_cut_like_their_product():
+    rng = np.random.default_rng(0)
+    Y = LowRank(random_basis(rng, 7, 2), rng.standard_normal((2, 4)), random_basis(rng, 6, 4))
+    for Z in (Y, LowRank(Y.V, Y.S.T, Y.U)):
+        tail = np.linalg.svd(Y.S, compute_uv=False)[1]
+        assert truncate(Z).rank == 2 and norm(truncate(Z) - Z) <= 1e-14 and abs(norm(truncate(Z, max_rank=1) - Z) - tail) <= 1e-14
 
 
 def test_the_default_tolerance_is_1e_8_absolute_or_a_tenth_of_the_norm():
