@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -16,7 +17,7 @@ import scipy.sparse.linalg  # noqa: F401
 from .mutants import CONFIG, ROOT
 
 PATIENCE = 20                                           # seconds for a test; the longest takes 3
-SOURCE_READERS = ("docs", "layout")           # they would notice any change of a quoted line: no merit
+SOURCE_READERS = ("tests/test_docs.py", "tests/test_layout.py")       # they would notice any change of a quoted line: no merit
 
 
 class Watch:
@@ -41,12 +42,13 @@ def trial(mutant, hint=None):
     """The test that fails or does not end, None if there is none; the tests of setup.cfg are run first, before them the hint."""
     path = Path(mutant.file)
     original = path.read_bytes()
-    first, order = CONFIG["mutation:tests"][mutant.file].split(), CONFIG["mutation"]["order"].split()
-    others = sorted({path.stem.removeprefix("test_") for path in Path("tests").glob("test_*.py")} - {*order, *SOURCE_READERS})
-    first, rest = ([f"tests/test_{name}.py" for name in names] for names in (first, [n for n in [*order, *others] if n not in first]))
+    first = shlex.split(CONFIG["mutation:tests"][mutant.file])
+    order = CONFIG["mutation"]["order"].split()
+    others = sorted(set(map(str, Path("tests").glob("test_*.py"))) - {*first, *SOURCE_READERS},
+                    key=lambda name: order.index(name) if name in order else len(order))
     try:
         path.write_text(mutant.source, encoding="utf-8")
-        for tests in ([hint] if hint else [], first, [*rest, "lowrank_ode", "docs", "README.md"]):
+        for tests in ([hint] if hint else [], first, [*others, "lowrank_ode", "docs", "README.md"]):
             Path(importlib.util.cache_from_source(path)).unlink(missing_ok=True)        # two mutants in one second, of one size
             if tests and _fails(tests):
                 return Path("under_way").read_text(encoding="utf-8")
@@ -62,5 +64,7 @@ def _fails(tests):
         signal.alarm(PATIENCE)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         os.dup2(1, 2)
-        os._exit(pytest.main(["-x", "-q", "--hypothesis-profile=mutation", *tests], plugins=[Watch()]))
-    return os.waitpid(pid, 0)[1] not in (0, pytest.ExitCode.USAGE_ERROR << 8)      # a hint may name a test that is gone
+        ignored = [f"--ignore={file}" for file in SOURCE_READERS]
+        os._exit(pytest.main(["-x", "-q", "--hypothesis-profile=mutation", *ignored, *tests], plugins=[Watch()]))
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return code not in (pytest.ExitCode.OK, pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.NO_TESTS_COLLECTED)    # a hint may be out of date

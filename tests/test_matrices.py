@@ -48,7 +48,7 @@ def test_what_stays_low_rank_stays_so_and_no_m_by_n_array_appears():
     Y = LowRank(random_basis(rng, n, 2), np.diag([1, 1e-9]), random_basis(rng, n, 2))
     A = sp.diags_array([np.ones(n - 1), -2 * np.ones(n), np.ones(n - 1)], offsets=(-1, 0, 1)).tocsr()
     F = A @ Y + Y @ A + outer(Y.U, Y.V)
-    assert isinstance(F, LowRank) and F.shape == (n, n) and F.rank == 6
+    assert isinstance(F, LowRank) and F.shape == (n, n) and F.rank == 6 and F.norm() > 0
     assert isinstance(Y + A, LinearOperator) and isinstance(A + Y, LinearOperator)
     x = rng.standard_normal(n)
     np.testing.assert_allclose((A + Y) @ x, A @ x + Y @ x, rtol=1e-12, atol=1e-12)

@@ -146,7 +146,8 @@ def test_the_rounding_of_a_U0_that_is_orthonormal_only_roughly_is_no_new_directi
         assert Q.shape == (6, 6) and np.linalg.norm(Q[:, 4:].conj().T @ Q[:, 4:] - np.eye(2)) <= 3000 * eps_of(Q)
 
 
-def test_a_dense_block_needs_no_basis():
+def test_a_dense_block_needs_no_basis_and_no_columns_add_none():
+    assert augment(np.eye(3, 2), np.ones((3, 0))).shape == (3, 2)
     assert augment(Identity(3), np.ones((3, 2))) == Identity(3) and orth(np.ones((3, 2)), Identity(3)) == Identity(3)
 
 

@@ -5,7 +5,7 @@ import pytest
 from strategies import random_basis
 
 from lowrank_ode import DirectSum, LowRank
-from lowrank_ode.matrices import check_state
+from lowrank_ode.matrices import Identity, check_count, check_state
 
 
 def bad_states():
@@ -17,6 +17,8 @@ def bad_states():
     yield LowRank(U[:, :0], S[:0, :0], V[:, :0]), "rank r with 1"
     yield LowRank(np.eye(2, 3), np.eye(3), np.eye(5, 3)), "rank r with 1"
     yield np.array([[np.nan]]), "Y0: NaN"
+    yield np.eye(2, dtype=int), "Y0: got int64, expected an array of floats"
+    yield LowRank(U, Identity(2), V), "Y0.S: got Identity"
     yield DirectSum([U, LowRank(2 * U, S, V)]), r"Y0.blocks\[1\].U"
 
 
@@ -35,9 +37,10 @@ def test_a_basis_is_orthonormal_if_its_defect_is_at_most_1000_EPS_a_column(dtype
         loose[0, 1] = share * 1000 * 3 * np.finfo(dtype).eps
         bases = {"U": np.eye(5, 3, dtype=dtype), "V": np.eye(5, 3, dtype=dtype), letter: loose}
         return LowRank(bases["U"], np.eye(3, dtype=dtype), bases["V"])
-    assert check_state(start(0.9)).rank == 3
+    for share in (0.9995, 1):
+        assert check_state(start(share)).rank == 3
     with pytest.raises(ValueError, match=rf"Y0\.{letter}: .* expected orthonormal columns"):
-        check_state(start(1.1))
+        check_state(start(1.0005))
 
 
 def test_a_good_start_passes_with_a_singular_core_and_in_single_precision():
@@ -47,3 +50,14 @@ def test_a_good_start_passes_with_a_singular_core_and_in_single_precision():
         assert check_state(Y) is Y
     with pytest.raises(TypeError, match="expected a LowRank"):
         check_state("Y")
+    assert check_state(LowRank(np.ones((1, 1)), np.ones((1, 1)), np.ones((1, 1)))).rank == 1
+
+
+def test_a_count_is_a_whole_number_between_1_and_its_limit():
+    for n in (1, 2, 3, np.int64(3)):
+        assert type(check_count("n", n, most=3)) is int and check_count("n", n) == n
+    for n in (0, -1, 4, 1.0, 2.5, np.nan, None, "2"):
+        with pytest.raises(ValueError, match="n: got"):
+            check_count("n", n, most=3)
+    with pytest.raises(ValueError, match="n: got 0"):
+        check_count("n", 0)
