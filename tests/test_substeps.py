@@ -179,10 +179,19 @@ def test_a_run_ends_exactly_at_t1():
     assert np.cumsum([t0, *n * [(t1 - t0) / n]])[-1] != t1          # adding h up would not do
 
 
+def test_the_exact_flow_is_one_of_arrays_and_by_default_of_one_step():
+    """W' = −W0 − W, with a LowRank start W0 at t0 ≠ 0, is W = (2 exp(t0 − t) − 1) W0."""
+    _, Y0 = curve_at_T0()
+    (t0, W0), (t1, W1) = exact_flow(Y0, lambda t, W: (-1) * Y0 - W, (T0, 1.0))
+    assert (t0, t1) == (T0, 1.0) and type(W0) is type(W1) is np.ndarray and norm(W0 - Y0) == 0
+    assert norm(W1 - (2 * np.exp(T0 - 1) - 1) * W0) <= 10 * RTOL
+
+
 @pytest.mark.parametrize("run", [lambda Y0, *time: evolve(Dense(), Y0, lambda t, Y: -Y, *time),
                                  lambda Y0, *time: exact_flow(Y0, lambda t, Y: -Y, *time)], ids=["evolve", "exact_flow"])
 @pytest.mark.parametrize("arguments, message", [
-    ((np.array([[np.nan]]), (0, 1), 1), "Y0: NaN or Inf"), ((np.eye(2), (0, 1), 2.5), "n_steps: got 2.5"),
+    ((np.array([[np.nan]]), (0, 1), 1), "Y0: NaN or Inf"), ((np.eye(2), (1, 1), 1), "t_span: got"),
+    ((np.eye(2), (0, 1), 2.5), "n_steps: got 2.5"),
     ((np.eye(2), (0, 1), np.inf), "n_steps: got inf"), ((np.eye(2), (0, np.inf), 1), "t_span: got"),
     ((np.eye(2), (-np.inf, 0), 1), "t_span: got"),
 ])
