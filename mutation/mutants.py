@@ -13,7 +13,7 @@ from cosmic_ray.plugins import get_operator
 from . import operators
 
 ROOT = Path(__file__).parent.parent
-CONFIG = configparser.ConfigParser()
+CONFIG = configparser.ConfigParser(interpolation=configparser.ExtendedInterpolation())
 CONFIG.read(ROOT / "setup.cfg", encoding="utf-8")
 
 

@@ -44,7 +44,7 @@ def trial(mutant, hint=None):
     original = path.read_bytes()
     first = shlex.split(CONFIG["mutation:tests"][mutant.file])
     order = CONFIG["mutation"]["order"].split()
-    others = sorted(set(map(str, Path("tests").glob("test_*.py"))) - {*first, *SOURCE_READERS},
+    others = sorted(set(map(str, Path("tests").glob("test_*.py"))) - {*SOURCE_READERS, *(() if "-k" in first else first)},
                     key=lambda name: order.index(name) if name in order else len(order))
     try:
         path.write_text(mutant.source, encoding="utf-8")
