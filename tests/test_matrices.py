@@ -9,11 +9,10 @@ import scipy.sparse as sp
 from hypothesis import given
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 from strategies import eps_of, lowrank_matrices, random_basis, seeds
-from test_integrators import EVERY
+from test_integrators import BASELINES, EVERY
 
 from lowrank_ode import DirectSum, LowRank, best_approximation
 from lowrank_ode import matrices as package
-from lowrank_ode.integrators import FactorDescent, FactorODE
 from lowrank_ode.matrices import H, Identity, dense, norm, outer
 from lowrank_ode.nets import mlp
 
@@ -130,7 +129,7 @@ def test_a_matrix_times_zero_is_zero_and_times_an_array_is_refused(Y):
                 product()
 
 
-@pytest.mark.parametrize("thing", [*EXAMPLES[:1], Identity(3), *EVERY, FactorODE(), FactorDescent(), mlp([2, 3])], ids=repr)
+@pytest.mark.parametrize("thing", [*EXAMPLES[:1], Identity(3), *EVERY, *BASELINES, mlp([2, 3])], ids=repr)
 def test_what_steps_share_cannot_be_changed(thing):
     with pytest.raises(FrozenInstanceError):
         thing.n = 4
@@ -172,7 +171,7 @@ def test_the_norm_neither_overflows_nor_underflows(dtype, size):
         assert not np.allclose(ratios(lambda X: np.sqrt(np.sum(abs(dense(X)) ** 2))), 5, rtol=0.1)
 
 
-@pytest.mark.parametrize("method", EVERY, ids=str)
+@pytest.mark.parametrize("method", [*EVERY, *BASELINES], ids=str)
 @pytest.mark.parametrize("kind", [sp.csr_array, sp.csr_matrix, aslinearoperator, lambda A: best_approximation(A, tol=0)],
                          ids=["sparse array", "sparse matrix", "LinearOperator", "LowRank"])
 def test_on_a_dense_block_a_field_may_return_any_kind_of_matrix(method, kind):
