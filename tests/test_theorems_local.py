@@ -89,11 +89,13 @@ def regular(rng, dtype, m=7, n=6, r=3):
     return Y, random_basis(rng, m, m, dtype)[:, :n] + random_basis(rng, m, n, dtype)
 
 
-@given(seeds, st.sampled_from([np.float64, np.complex128]), st.sampled_from([1e-3, 0.5]))
-def test_factor_descent_steps_along_the_square_roots_of_the_matrix(seed, dtype, h):
+@given(seeds, st.sampled_from([np.float64, np.complex128]), st.sampled_from([1e-3, 0.5]), st.booleans())
+def test_factor_descent_steps_along_the_square_roots_of_the_matrix(seed, dtype, h, wide):
     """With A Bᴴ = Y and AᴴA = BᴴB it is AAᴴ = (YYᴴ)^½, BBᴴ = (YᴴY)^½: (A + hGB)(B + hGᴴA)ᴴ = Y + h(G(YᴴY)^½ + (YYᴴ)^½G) + h²GYᴴG.
     A square root of rounding errors is 1e-8."""
-    Y, G = regular(np.random.default_rng(seed), dtype)
+    rng = np.random.default_rng(seed)
+    Y, G = regular(rng, dtype)
+    Y = LowRank(Y.U, Y.S @ np.eye(3, 4), random_basis(rng, 6, 4, dtype)) if wide else Y         # a core that is not square
     D, W = Y.dense(), np.ones((2, 3), dtype)
     step = FactorDescent().step(DirectSum([Y, W]), 0, h, lambda t, P: DirectSum([G, 3 * W])).blocks
     truth = D + h * (G @ sqrtm(H(D) @ D) + sqrtm(D @ H(D)) @ G) + h**2 * (G @ H(D) @ G)
