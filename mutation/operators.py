@@ -32,7 +32,8 @@ class DropFactor(_Rewrite):
 
 
 class DropCall(_Rewrite):
-    """H(X), np.abs(X), X.conj(), X.astype(d) become X: a call with one argument its argument, a method with at most one its object."""
+    """H(X), np.abs(X), X.conj(), X.astype(d) become X: a call of one argument its argument, a method of at most one its object.
+    Of a chain of calls it is the last."""
 
     def rewrites(self, node):
         if node.type != "atom_expr" or node.children[-1].children[0].value != "(":

@@ -151,6 +151,13 @@ def test_parallel_BUG_rejects_a_step_exactly_if_the_missing_corner_is_larger_tha
     assert norm(step(rejection=0.999999 * edge) - accepted) > 1e-4
 
 
+def test_parallel_BUG_rejects_a_step_of_rank_2r_however_small_the_missing_corner():
+    rng = np.random.default_rng(0)
+    Y, F = LowRank(random_basis(rng, 9, 2), np.diag([2.0, 1]), random_basis(rng, 8, 2)), rng.standard_normal((9, 8))
+    ranks = [ParallelBUG(tol, rejection=1e15).step(Y, 0, 0.1, lambda t, Y: F).rank for tol in (1e-12, 0.5)]
+    assert ParallelBUG(1e-12).step(Y, 0, 0.1, lambda t, Y: F).rank == 4 and ranks[0] > 4 and ranks[1] < 4
+
+
 @pytest.mark.parametrize("make", [*(lambda m=m: m(-1.0) for m in METHODS if getattr(m, "adaptive", False)),
                                   *(lambda m=m: m(max_rank=0) for m in METHODS if getattr(m, "adaptive", False)),
                                   lambda: MidpointBUG(bases="2r"), lambda: ProjectedRK(0), lambda: ProjectedRK(4)])
