@@ -8,7 +8,7 @@ from strategies import random_basis
 from test_orthonormal import ORTHONORMAL, defect
 
 from lowrank_ode import METHODS, DirectSum, LowRank, best_approximation, tangent_projection, truncate
-from lowrank_ode.integrators import MidpointBUG, ParallelBUG, ProjectedRK
+from lowrank_ode.integrators import MidpointBUG, ParallelBUG, ProjectedRK, ProjectorSplitting
 from lowrank_ode.matrices import H, norm, retract
 
 
@@ -106,10 +106,11 @@ def test_factors_of_different_ranks_are_cut_like_their_product():
         assert truncate(Z).rank == 2 and norm(truncate(Z) - Z) <= 1e-14 and abs(norm(truncate(Z, max_rank=1) - Z) - tail) <= 1e-14
 
 
-def test_the_default_tolerance_is_1e_8_absolute_or_a_tenth_of_the_norm():
+def test_the_defaults_are_a_tolerance_of_1e_8_absolute_or_a_tenth_of_the_norm_and_the_plainest_variant():
     assert {method().tol for method in METHODS if hasattr(method, "tol")} == {1e-8}
     assert {method().tau for method in METHODS if hasattr(method, "tau")} == {0.1}
     assert not any(method().relative for method in METHODS if hasattr(method, "relative"))
+    assert (ProjectedRK().order, ProjectorSplitting().order, MidpointBUG().bases, ParallelBUG().rejection) == (2, 1, "3r", None)
 
 
 @pytest.mark.parametrize("method", [method for method in METHODS if getattr(method, "adaptive", False)])
