@@ -117,6 +117,15 @@ def test_a_step_of_infinite_length_is_refused(method):
         method.step(best_approximation(np.eye(3), rank=1), 0, np.inf, lambda t, Y: Y)
 
 
+@pytest.mark.parametrize("method", [Dense, ProjectorSplitting, BUG, AdaptiveBUG, ParallelBUG, ParallelBUG2, MidpointBUG, ABCPSI])
+def test_a_solver_of_substeps_is_given_arrays(method):
+    def solve(f, t, y, h):
+        assert type(y) is np.ndarray
+        return euler(f, t, y, h)
+    Y = best_approximation(np.add.outer(np.arange(4.0), np.arange(3.0)), rank=2)
+    assert norm(method(solve=solve).step(Y, 0, 0.1, lambda t, Y: -Y) - 0.9 * Y) < 0.02 * norm(Y)
+
+
 # -------------------------------------------------------------------------------------------------------------- the times of F
 
 T0 = 0.3                # not 0: a method that forgets t is seen
