@@ -3,7 +3,7 @@
 import itertools
 import json
 import time
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
@@ -54,10 +54,12 @@ def test_a_run_is_determined_by_its_seed():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_record_is_json_in_every_precision(dtype):
+def test_a_record_is_json_in_every_precision_and_cannot_be_changed(dtype):
     (record,) = train(NET, NET.init(np.random.default_rng(0), 5, dtype), two_clouds(), DLRT(), 0.1, 60, 1)
     told = record.summary()
     assert json.loads(json.dumps(told)) == {**told, "ranks": list(record.ranks)} and told["loss"] == record.loss
+    with pytest.raises(FrozenInstanceError):
+        record.loss = 0.0
 
 
 def test_records_between_epochs_change_nothing_but_how_often_it_reports():
