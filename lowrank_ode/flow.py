@@ -25,7 +25,7 @@ def exact_flow(Y0, F, t_span, n_steps=1):
 
     F is called with ndarrays (a DirectSum of ndarrays) here. Raises as `evolve`.
     """
-    return _march(lambda W, t, h, F: exact(lambda t, W: dense(F(t, W)), t, W, h), dense(check_state(Y0)), F, t_span, n_steps)
+    return _march(lambda W, t, h, F: exact(F, t, W, h), dense(check_state(Y0)), F, t_span, n_steps)
 
 
 def _march(step, Y, F, t_span, n_steps):

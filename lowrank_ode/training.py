@@ -24,7 +24,7 @@ class Record:
 
     def summary(self):
         """All but the parameters, as a dict for JSON."""
-        return {"epoch": self.epoch, "step": self.step, "loss": self.loss, "accuracy": self.accuracy, "ranks": list(self.ranks),
+        return {"epoch": self.epoch, "step": self.step, "loss": self.loss, "accuracy": self.accuracy, "ranks": self.ranks,
                 "seconds": self.seconds}
 
 
@@ -77,7 +77,7 @@ def train(net: MLP, params, data, method, lr, batch_size=128, epochs=1, rng=None
                 if last or (every and step % every == 0):
                     check_state(params, f"params after step {step}, lr = {h}")
                     accuracy = net.accuracy(params, data.test_x, data.test_labels)
-                    yield Record(epoch, step, float(np.mean(losses)), accuracy, ranks(params), seconds, params)
+                    yield Record(epoch, step, np.mean(losses), accuracy, ranks(params), seconds, params)
                     losses, seconds = [], 0.0
 
     return records(params)

@@ -24,7 +24,7 @@ from lowrank_ode import (
     exact_flow,
     tangent_projection,
 )
-from lowrank_ode.integrators import ABCPSI, FactorODE, GeoLoRA, MidpointBUG, ParallelBUG, ParallelBUG2, ProjectedRK
+from lowrank_ode.integrators import ABCPSI, FactorDescent, FactorODE, GeoLoRA, MidpointBUG, ParallelBUG, ParallelBUG2, ProjectedRK
 from lowrank_ode.matrices import H, augment, check_state, dense, norm, outer
 from lowrank_ode.problems import closed_constants
 from lowrank_ode.substeps import euler, exact, heun, repeated, rk4
@@ -32,6 +32,7 @@ from lowrank_ode.substeps import euler, exact, heun, repeated, rk4
 LOW_RANK = [ProjectorSplitting(), ProjectorSplitting(order=2), BUG(), AdaptiveBUG(), DLRT(), ParallelBUG(), ParallelBUG(rejection=10),
             ParallelBUG2(), MidpointBUG(), MidpointBUG(bases="4r"), ProjectedRK(1), ProjectedRK(2), ProjectedRK(3), ABCPSI(), GeoLoRA()]
 EVERY = [Dense(), *LOW_RANK]
+BASELINES = [FactorDescent(), FactorODE()]
 
 
 def test_every_method_is_under_test():
@@ -45,7 +46,7 @@ def field_for(Y, rng):
     return lambda t, Y: A @ Y + C
 
 
-@pytest.mark.parametrize("method", EVERY, ids=str)
+@pytest.mark.parametrize("method", [*EVERY, FactorDescent()], ids=str)
 @given(lowrank_matrices(), seeds, st.sampled_from([1e-3, 0.1, 2]))
 def test_a_step_is_pure_keeps_precision_and_orthonormality_and_starts_with_F_at_Y(method, Y, seed, h):
     rng = np.random.default_rng(seed)
@@ -67,7 +68,7 @@ def test_a_step_is_pure_keeps_precision_and_orthonormality_and_starts_with_F_at_
     assert all(np.array_equal(X, Z) for X, Z in zip(dense(end).blocks, dense(again).blocks, strict=True))
 
 
-@pytest.mark.parametrize("method", EVERY, ids=str)
+@pytest.mark.parametrize("method", [*EVERY, *BASELINES], ids=str)
 @pytest.mark.parametrize("kind", ["sparse", "LinearOperator", "LowRank", "DirectSum"])
 def test_a_field_may_return_any_kind_of_matrix(method, kind):
     rng = np.random.default_rng(0)
@@ -81,7 +82,7 @@ def test_a_field_may_return_any_kind_of_matrix(method, kind):
     assert norm(dense(result) - wrap(dense(reference))) <= 1e-13
 
 
-@pytest.mark.parametrize("method", LOW_RANK, ids=str)
+@pytest.mark.parametrize("method", [*LOW_RANK, *BASELINES], ids=str)
 def test_no_m_by_n_array_is_formed_in_a_step_with_a_sparse_field(method):
     n = 100_000                 # n × n would take 80 GB
     rng = np.random.default_rng(0)
@@ -192,6 +193,13 @@ def test_adaptive_methods_at_most_double_the_rank(sigma, seed):
         assert 1 <= method.step(Y, 0, 0.3, field_for(Y, rng)).rank <= (2 * r if method.max_rank is None else r + 1)
 
 
+@pytest.mark.parametrize("method", [*LOW_RANK, *BASELINES], ids=str)
+def test_the_rank_changes_if_and_only_if_a_method_is_called_adaptive(method):
+    rng = np.random.default_rng(0)
+    Y, F = LowRank(random_basis(rng, 9, 2), np.eye(2), random_basis(rng, 8, 2)), rng.standard_normal((9, 8))
+    assert (method.step(Y, 0, 0.5, lambda t, Y: F).rank != 2) == method.adaptive
+
+
 def test_substeps_have_their_orders_and_exact_is_exact():
     def error(solve, n):
         y = np.array([[1.0]])
@@ -215,7 +223,7 @@ def test_exact_flow_and_evolve_share_their_times_and_agree_for_the_dense_method(
     (lambda: DLRT(tau=-0.1), "tau: got -0.1"), (lambda: AdaptiveBUG(tol=-1), "tol: got -1"), (lambda: DLRT(max_rank=0), "max_rank: got 0"),
     (lambda: ProjectorSplitting(order=3), "order: got 3"),
     *[(lambda m=m, h=h: m.step(best_approximation(np.eye(3), rank=1), 0, h, lambda t, Y: Y), "h: got")
-      for m in EVERY for h in (0, -1, np.nan)],
+      for m in [*EVERY, *BASELINES] for h in (0, -1, np.nan)],
     (lambda: evolve(BUG(), best_approximation(np.eye(3), rank=1), lambda t, Y: Y, (1, 1), 2), "t_span: got"),
     (lambda: evolve(BUG(), best_approximation(np.eye(3), rank=1), lambda t, Y: Y, (0, 1), 0), "n_steps: got 0"),
     (lambda: evolve(BUG(), LowRank(np.ones((3, 1)), np.eye(1), np.eye(3, 1)), lambda t, Y: Y, (0, 1), 1), "Y0.U: .*orthonormal"),

@@ -84,12 +84,15 @@ def test_dependent_directions_are_dropped(case, seed):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("decades", [0, 4, 8, 16])
-def test_large_graded_blocks(dtype, decades):
-    rng = np.random.default_rng(0)
+@pytest.mark.parametrize("p", [60, 200])
+def test_large_graded_blocks(dtype, decades, p, monkeypatch):
+    rng, sizes, eigh = np.random.default_rng(0), [], np.linalg.eigh
     U0 = random_basis(rng, 2000, 60, dtype)
-    K = ((random_basis(rng, 2000, 60) * np.logspace(0, -decades, 60)) @ random_basis(rng, 60, 60)).astype(dtype)
+    K = ((random_basis(rng, 2000, p) * np.logspace(0, -decades, p)) @ random_basis(rng, p, p)).astype(dtype)
+    monkeypatch.setattr(np.linalg, "eigh", lambda G: sizes.append(len(G)) or eigh(G))
     Q = augment(U0, K)
     assert defect(Q) <= ORTHONORMAL and missed(Q, K) <= RANGE
+    assert decades or sizes == [p, p]           # a benign K takes one round: one Gram matrix, and one of what is orthogonalised again
 
 
 def test_orthonormality_does_not_drift_over_200_updates():
@@ -143,7 +146,8 @@ def test_the_rounding_of_a_U0_that_is_orthonormal_only_roughly_is_no_new_directi
         assert Q.shape == (6, 6) and np.linalg.norm(Q[:, 4:].conj().T @ Q[:, 4:] - np.eye(2)) <= 3000 * eps_of(Q)
 
 
-def test_a_dense_block_needs_no_basis():
+def test_a_dense_block_needs_no_basis_and_no_columns_add_none():
+    assert augment(np.eye(3, 2), np.ones((3, 0))).shape == (3, 2)
     assert augment(Identity(3), np.ones((3, 2))) == Identity(3) and orth(np.ones((3, 2)), Identity(3)) == Identity(3)
 
 

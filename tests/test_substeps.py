@@ -1,6 +1,8 @@
 """Time: substeps keep precision and refuse what has no solution, every method calls F at the right times, a run ends where it was told."""
 
+import warnings
 from dataclasses import replace
+from math import factorial
 
 import numpy as np
 import pytest
@@ -23,12 +25,59 @@ from lowrank_ode import (
 from lowrank_ode.integrators import ABCPSI, MidpointBUG, ParallelBUG, ParallelBUG2, ProjectedRK
 from lowrank_ode.matrices import dense, norm
 from lowrank_ode.problems import rank_r_curve
-from lowrank_ode.substeps import euler, exact, heun, rk4
+from lowrank_ode.substeps import euler, exact, heun, repeated, rk4
 
 RTOL = 1e-13            # of `exact`; a substep of length ≤ 1 errs by a few of these
 
 
 # ---------------------------------------------------------------------------------------------------------------------- substeps
+
+ORDERS = [(euler, 1), (heun, 2), (rk4, 4)]
+
+
+@pytest.mark.parametrize("solve, p", ORDERS)
+def test_p_stages_of_order_p_give_the_exponential_up_to_its_pth_term(solve, p):
+    """The stability function of a p-stage method of order p ≤ 4 is Σ_{k≤p} zᵏ/k!; here z is an entry of y' = λ ∘ y with h = 1/2."""
+    z = np.array([[1.0, -2.0], [0.5, 3.0]])
+    truth = sum(z**k / factorial(k) for k in range(p + 1))
+    np.testing.assert_allclose(solve(lambda t, y: 2 * z * y, 0.3, np.ones((2, 2)), 0.5), truth, rtol=1e-14)
+
+
+@pytest.mark.parametrize("solve, p", ORDERS)
+def test_of_a_slope_that_depends_on_t_alone_a_substep_is_a_quadrature_rule_of_its_order(solve, p):
+    """It integrates tᵖ⁻¹ exactly, from any time; five steps of it, too."""
+    for step in (solve, repeated(solve, 5)):
+        y = step(lambda t, y: np.array([[p * t**(p - 1)]]), 0.3, np.zeros((1, 1)), 0.7)
+        assert y[0, 0] == pytest.approx(1.0**p - 0.3**p, rel=1e-14)
+
+
+@pytest.mark.parametrize("solve", [euler, heun, rk4, exact])
+def test_a_slope_may_be_a_lowrank_matrix(solve):
+    """Such is the gradient of a network on a dense block."""
+    A = best_approximation(np.add.outer(np.arange(3.0), np.arange(2.0)), rank=2)
+    field = (lambda t, y: A - dense(y), lambda t, y: t * A)
+    for f in field:
+        y = solve(f, 0.5, np.ones((3, 2)), 0.25)
+        np.testing.assert_allclose(y, solve(lambda t, y, f=f: dense(f(t, y)), 0.5, np.ones((3, 2)), 0.25), rtol=1e-13)
+
+
+def test_exact_undoes_itself_backwards_in_time_with_the_effort_of_a_high_order():
+    """With an error per step of C h⁹ the 1e-13 take some 1e13^(1/8) = 42 steps of 12 evaluations; order 5 would need 400 of 6."""
+    y, calls = np.array([[0.0, 0.5]]), []
+    def f(t, y):
+        calls.append(t)
+        return 3 * np.cos(3 * t) - y * y / 9        # at both ends the slope is larger than y
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_allclose(exact(f, 1.0, exact(f, 0.0, y, 1.0), -1.0), y, rtol=0, atol=100 * RTOL)
+    assert len(calls) < 2 * 42 * 12
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64])
+def test_exact_leaves_an_equilibrium_at_zero(dtype):
+    """Where |y| and |f| are 0, so is the scale of the errors."""
+    assert np.array_equal(exact(lambda t, y: -y, 0, np.zeros((2, 1), dtype), 1.0), np.zeros((2, 1)))
+
 
 @pytest.mark.parametrize("size", [1e-200, 1e-10, 1.0, 1e200])
 def test_exact_has_its_digits_whatever_the_size_of_y(size):
@@ -72,6 +121,15 @@ def test_exact_refuses_a_field_or_a_start_that_is_not_finite(bad):
 def test_a_step_of_infinite_length_is_refused(method):
     with pytest.raises(ValueError, match="h: got inf"):
         method.step(best_approximation(np.eye(3), rank=1), 0, np.inf, lambda t, Y: Y)
+
+
+@pytest.mark.parametrize("method", [Dense, ProjectorSplitting, BUG, AdaptiveBUG, ParallelBUG, ParallelBUG2, MidpointBUG, ABCPSI])
+def test_a_solver_of_substeps_is_given_arrays(method):
+    def solve(f, t, y, h):
+        assert type(y) is np.ndarray
+        return euler(f, t, y, h)
+    Y = best_approximation(np.add.outer(np.arange(4.0), np.arange(3.0)), rank=2)
+    assert norm(method(solve=solve).step(Y, 0, 0.1, lambda t, Y: -Y) - 0.9 * Y) < 0.02 * norm(Y)
 
 
 # -------------------------------------------------------------------------------------------------------------- the times of F
@@ -136,10 +194,19 @@ def test_a_run_ends_exactly_at_t1():
     assert np.cumsum([t0, *n * [(t1 - t0) / n]])[-1] != t1          # adding h up would not do
 
 
+def test_the_exact_flow_is_one_of_arrays_and_by_default_of_one_step():
+    """W' = −W0 − W, with a LowRank start W0 at t0 ≠ 0, is W = (2 exp(t0 − t) − 1) W0."""
+    _, Y0 = curve_at_T0()
+    (t0, W0), (t1, W1) = exact_flow(Y0, lambda t, W: (-1) * Y0 - W, (T0, 1.0))
+    assert (t0, t1) == (T0, 1.0) and type(W0) is type(W1) is np.ndarray and norm(W0 - Y0) == 0
+    assert norm(W1 - (2 * np.exp(T0 - 1) - 1) * W0) <= 10 * RTOL
+
+
 @pytest.mark.parametrize("run", [lambda Y0, *time: evolve(Dense(), Y0, lambda t, Y: -Y, *time),
                                  lambda Y0, *time: exact_flow(Y0, lambda t, Y: -Y, *time)], ids=["evolve", "exact_flow"])
 @pytest.mark.parametrize("arguments, message", [
-    ((np.array([[np.nan]]), (0, 1), 1), "Y0: NaN or Inf"), ((np.eye(2), (0, 1), 2.5), "n_steps: got 2.5"),
+    ((np.array([[np.nan]]), (0, 1), 1), "Y0: NaN or Inf"), ((np.eye(2), (1, 1), 1), "t_span: got"),
+    ((np.eye(2), (0, 1), 2.5), "n_steps: got 2.5"),
     ((np.eye(2), (0, 1), np.inf), "n_steps: got inf"), ((np.eye(2), (0, np.inf), 1), "t_span: got"),
     ((np.eye(2), (-np.inf, 0), 1), "t_span: got"),
 ])

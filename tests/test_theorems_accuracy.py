@@ -90,7 +90,7 @@ def test_order_of_convergence_is_as_claimed_from_both_sides(method, sigma):
 def test_without_a_normal_source_the_factor_ODE_looks_just_as_good():
     """A vacuity trap: where F does not leave the tangent space, small singular values do no harm to it."""
     problem = tangent_family(np.random.default_rng(7), 16, 15, (1, 1e-4, 1e-8))
-    assert 0.9 <= measured_order(FactorODE(), problem) <= 1.1
+    assert abs(measured_order(FactorODE(), problem) - FactorODE.order) <= 0.1
 
 
 def test_projector_splitting_is_exact_on_sylvester_flows_and_BUG_is_not():
@@ -159,7 +159,6 @@ def test_theorem_1_rejects_the_factor_ODE_and_the_published_truncation():
 
 def test_every_class_states_its_claims():
     for method in METHODS:
-        assert isinstance(method.adaptive, bool)
         if method is not Dense:
             assert {method.keeps_symmetry, method.keeps_norm, method.exact_on_rank_r, method.robust} <= {True, False}
             assert method.order in (1, 2, 3) and method.descends in (True, False, None)

@@ -2,12 +2,16 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from planted import ForgottenOverlap, ForwardS
+from scipy.linalg import sqrtm
+from strategies import random_basis, seeds
 
-from lowrank_ode import BUG, DLRT, AdaptiveBUG, LowRank, ProjectorSplitting
-from lowrank_ode.integrators import FactorODE, ParallelBUG
+from lowrank_ode import BUG, DLRT, AdaptiveBUG, DirectSum, LowRank, ProjectorSplitting
+from lowrank_ode.integrators import FactorDescent, FactorODE, ParallelBUG
 from lowrank_ode.integrators.projected import S_field
-from lowrank_ode.matrices import H, norm, tangent_projection
+from lowrank_ode.matrices import H, dense, norm, tangent_projection
 from lowrank_ode.problems import normal_part, random_lowrank
 from lowrank_ode.substeps import exact
 from lowrank_ode.testing.bounds import ADAPTIVE, PARALLEL, after_K_and_L, draw_closed_constants, draw_local_error
@@ -129,3 +133,37 @@ def test_one_step_deviation_from_the_tangent_step_is_bounded_independently_of_th
     if 0 < smallest <= 1e-6:                 # the naive one deviates as h²/σ, and more
         deviation = norm(FactorODE().step(Y, 0, h, lambda t, Y: F) - tangent_step)
         assert deviation > 0.01 * h**2 / smallest and deviation > 10 * max(bounds.values())
+
+
+# --------------------------------------------------------------------------------------------------------------- the two baselines
+
+def regular(rng, dtype, m=7, n=6, r=3):
+    """A matrix of rank r with a full core of singular values 1, 1/2, 1/4, and a field at it, random of full rank."""
+    P, Q = random_basis(rng, r, r, dtype), random_basis(rng, r, r, dtype)
+    Y = LowRank(random_basis(rng, m, r, dtype), (P * 0.5 ** np.arange(r)) @ H(Q), random_basis(rng, n, r, dtype))
+    return Y, random_basis(rng, m, m, dtype)[:, :n] + random_basis(rng, m, n, dtype)
+
+
+@given(seeds, st.sampled_from([np.float64, np.complex128]), st.sampled_from([1e-3, 0.5]), st.booleans())
+def test_factor_descent_steps_along_the_square_roots_of_the_matrix(seed, dtype, h, wide):
+    """With A Bᴴ = Y and AᴴA = BᴴB it is AAᴴ = (YYᴴ)^½, BBᴴ = (YᴴY)^½: (A + hGB)(B + hGᴴA)ᴴ = Y + h(G(YᴴY)^½ + (YYᴴ)^½G) + h²GYᴴG.
+    A square root of rounding errors is 1e-8."""
+    rng = np.random.default_rng(seed)
+    Y, G = regular(rng, dtype)
+    Y = LowRank(Y.U, Y.S @ np.eye(3, 4), random_basis(rng, 6, 4, dtype)) if wide else Y         # a core that is not square
+    D, W = Y.dense(), np.ones((2, 3), dtype)
+    step = FactorDescent().step(DirectSum([Y, W]), 0, h, lambda t, P: DirectSum([G, 3 * W])).blocks
+    truth = D + h * (G @ sqrtm(H(D) @ D) + sqrtm(D @ H(D)) @ G) + h**2 * (G @ H(D) @ G)
+    assert norm(step[0] - truth) <= 1e-6 * h * norm(G) and norm(step[1] - (1 + 3 * h) * W) <= 1e-14 * norm(step[1])
+
+
+@given(seeds, st.sampled_from([np.float64, np.complex128]))
+def test_the_naive_step_is_a_tangent_step_up_to_h_squared_over_the_smallest_singular_value(seed, dtype):
+    """Exactly: (U + hU')(S + hS')(V + hV')ᴴ − Y − hP(Y)G holds products of two or three slopes; with ‖U'‖, ‖V'‖ ≤ ‖G‖/σ, ‖S'‖ ≤ ‖G‖ these
+    are at most h²(‖S‖₂ ‖G‖²/σ² + 2‖G‖²/σ) + h³‖G‖³/σ²."""
+    Y, G = regular(np.random.default_rng(seed), dtype)
+    h, sigma, g, W = 1e-6, 0.25, norm(G), np.ones((2, 3), dtype)
+    step = FactorODE().step(DirectSum([Y, W]), 0, h, lambda t, P: DirectSum([G, 3 * W])).blocks
+    bound = h**2 * (g**2 / sigma**2 + 2 * g**2 / sigma) + h**3 * g**3 / sigma**2
+    assert norm(step[0] - (Y.dense() + h * dense(tangent_projection(Y, G)))) <= bound + 1e-14
+    assert norm(step[1] - (1 + 3 * h) * W) <= 1e-14 * norm(step[1])

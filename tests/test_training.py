@@ -1,8 +1,9 @@
 """A network is one matrix ODE: any integrator trains it, through the same step, all layers jointly."""
 
 import itertools
+import json
 import time
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
@@ -47,9 +48,18 @@ def test_any_integrator_trains_a_network(method):
 
 
 def test_a_run_is_determined_by_its_seed():
-    def run(seed):
+    def run(seed=None):
         return [(r.loss, r.accuracy, r.ranks, norm(r.params)) for r in train(NET, start(None), two_clouds(), DLRT(), 0.2, 20, 3, rng=seed)]
-    assert run(1) == run(1) != run(2)
+    assert run(1) == run(1) != run(2) != run(0) == run()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_record_is_json_in_every_precision_and_cannot_be_changed(dtype):
+    (record,) = train(NET, NET.init(np.random.default_rng(0), 5, dtype), two_clouds(), DLRT(), 0.1, 60, 1)
+    told = record.summary()
+    assert json.loads(json.dumps(told)) == {**told, "ranks": list(record.ranks)} and told["loss"] == record.loss
+    with pytest.raises(FrozenInstanceError):
+        record.loss = 0.0
 
 
 def test_records_between_epochs_change_nothing_but_how_often_it_reports():
@@ -157,6 +167,9 @@ def test_every_example_is_seen_once_an_epoch_and_the_progress_bar_sees_every_bat
     data = two_clouds()
     list(train(Counting(), start(None), data, DLRT(), 0.1, 50, 1, progress=lambda b: batches.extend(b) or b))
     assert sorted(Counting.seen) == sorted(data.x[:, 0]) and [len(b) for b in batches] == [50, 50, 20]
+    batches.clear()
+    list(train(NET, start(None), two_clouds(130), DLRT(), 0.1, progress=lambda b: batches.extend(b) or b))
+    assert [len(b) for b in batches] == [128, 2]            # unless told otherwise
 
 
 @pytest.mark.parametrize("options, message", [
@@ -164,7 +177,7 @@ def test_every_example_is_seen_once_an_epoch_and_the_progress_bar_sees_every_bat
     ({"lr": (0.2, 0.1)}, "lr: got 2 step sizes, expected at most one for each of 1 epochs"),
     ({"batch_size": 0}, "batch_size: got 0"), ({"batch_size": 2.5}, r"batch_size: got 2\.5"),
     ({"epochs": 0}, "epochs: got 0"), ({"epochs": 1.5}, r"epochs: got 1\.5"), ({"every": 0}, "every: got 0"),
-    ({"net": mlp([5, 2])}, "data: 6 inputs"), ({"net": mlp([6, 1])}, "2 classes"),
+    ({"net": mlp([5, 2])}, "data: 6 inputs"), ({"net": mlp([6, 1])}, "2 classes"), ({"net": mlp([6, 3, 1])}, "2 classes"),
     ({"params": DirectSum([LowRank(np.ones((20, 2)), np.eye(2), np.ones((6, 2)))])}, "params.blocks.*orthonormal"),
     ({"params": DirectSum([np.full((2, 6), np.inf), np.zeros((2, 1))])}, "params.blocks.*NaN or Inf"),
 ])

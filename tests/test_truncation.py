@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
+from scipy.sparse.linalg import aslinearoperator
 from strategies import random_basis
 from test_orthonormal import ORTHONORMAL, defect
 
 from lowrank_ode import METHODS, DirectSum, LowRank, best_approximation, tangent_projection, truncate
-from lowrank_ode.matrices import norm
+from lowrank_ode.integrators import MidpointBUG, ParallelBUG, ProjectedRK, ProjectorSplitting
+from lowrank_ode.matrices import H, norm, retract
 
 
 def diagonal(sigma):
@@ -81,7 +84,84 @@ def test_on_a_dense_block_the_tangent_projection_is_Z_itself():
     assert PZ.blocks[1] is Z.blocks[1] and PZ.blocks[0].rank == 4
 
 
-def test_the_default_tolerance_is_1e_8_absolute_or_a_tenth_of_the_norm():
+@pytest.mark.parametrize("kind", [sp.csr_array, aslinearoperator, lambda A: best_approximation(A, tol=0), np.asarray],
+                         ids=["sparse", "LinearOperator", "LowRank", "ndarray"])
+def test_both_projections_take_any_kind_of_matrix_and_give_an_array_for_a_dense_block(kind):
+    rng = np.random.default_rng(0)
+    A, Y = rng.standard_normal((6, 5)), LowRank(random_basis(rng, 6, 2), np.eye(2), random_basis(rng, 5, 2))
+    both, blocks = DirectSum([A, Y]), DirectSum([kind(A), kind(A)])
+    for project, rank in ((tangent_projection, 4), (retract, 2)):
+        on_dense, on_lowrank = project(both, blocks).blocks
+        assert type(on_dense) is np.ndarray and norm(on_dense - A) <= 1e-13 and on_lowrank.rank == rank
+        assert norm(on_lowrank - project(Y, A)) <= 1e-13
+    best = best_approximation(blocks, rank=3).blocks
+    assert [X.rank for X in best] == [3, 3] and norm(best[0] - best_approximation(A, rank=3)) <= 1e-13
+
+
+def test_factors_of_different_ranks_are_cut_like_their_product():
+    rng = np.random.default_rng(0)
+    Y = LowRank(random_basis(rng, 7, 2), rng.standard_normal((2, 4)), random_basis(rng, 6, 4))
+    for Z in (Y, LowRank(Y.V, Y.S.T, Y.U)):
+        tail = np.linalg.svd(Y.S, compute_uv=False)[1]
+        assert truncate(Z).rank == 2 and norm(truncate(Z) - Z) <= 1e-14 and abs(norm(truncate(Z, max_rank=1) - Z) - tail) <= 1e-14
+
+
+def test_the_defaults_are_a_tolerance_of_1e_8_absolute_or_a_tenth_of_the_norm_and_the_plainest_variant():
     assert {method().tol for method in METHODS if hasattr(method, "tol")} == {1e-8}
     assert {method().tau for method in METHODS if hasattr(method, "tau")} == {0.1}
     assert not any(method().relative for method in METHODS if hasattr(method, "relative"))
+    assert (ProjectedRK().order, ProjectorSplitting().order, MidpointBUG().bases, ParallelBUG().rejection) == (2, 1, "3r", None)
+
+
+@pytest.mark.parametrize("method", [method for method in METHODS if getattr(method, "adaptive", False)])
+def test_the_options_of_an_adaptive_method_cut_its_step_and_change_nothing_else(method):
+    """The tolerance is half the tail after rank 2: too small for rank 2, but not if it is multiplied by the norm of the step, 11."""
+    rng = np.random.default_rng(0)
+    Y, F = LowRank(random_basis(rng, 9, 2), np.diag([10.0, 5]), random_basis(rng, 8, 2)), rng.standard_normal((9, 8))
+    def step(*args, **options):
+        return method(*args, **options).step(Y, 0, 0.1, lambda t, Y: F)
+    whole = step(0)
+    tol = np.linalg.norm(np.diag(whole.S)[2:]) / 2
+    for relative in (False, True) if hasattr(method, "relative") else (True,):
+        options = {"relative": relative} if hasattr(method, "relative") else {}
+        for max_rank in (None, 3, 1):
+            cut, truth = step(tol, max_rank=max_rank, **options), truncate(whole, tol, relative, max_rank)
+            assert cut.rank == truth.rank and norm(cut - truth) <= 1e-12 * norm(whole)
+        assert (step(tol, **options).rank == 2) == relative
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.complex128])
+@pytest.mark.parametrize("relative", [False, True])
+def test_parallel_BUG_rejects_a_step_exactly_if_the_missing_corner_is_larger_than_rejection_times_theta_over_h(dtype, relative):
+    """[CKL24] The corner of a constant F is ‖Ũᴴ F Ṽ‖, in the directions that are new; the rank of this step is not all of 2r."""
+    rng = np.random.default_rng(0)
+    U, V, F = random_basis(rng, 9, 2, dtype), random_basis(rng, 8, 2, dtype), random_basis(rng, 9, 8, dtype)
+    P, Q = random_basis(rng, 2, 2, dtype), random_basis(rng, 2, 2, dtype)
+    Y, h, tol = LowRank(U, (P * [2.0, 1]) @ H(Q), V), 0.1, 0.1
+    U_new, V_new = np.linalg.qr(F @ V - U @ (H(U) @ F @ V))[0], np.linalg.qr(H(F) @ U - V @ (H(V) @ H(F) @ U))[0]
+    theta = tol * norm(Y + h * tangent_projection(Y, F)) if relative else tol
+    edge = norm(H(U_new) @ F @ V_new) * h / theta
+    W, G = np.ones((1, 2), dtype), np.ones((1, 2), dtype)
+    def step(**options):
+        method = ParallelBUG(tol, relative, **options)
+        alone, summed = method.step(Y, 0, h, lambda t, Y: F), method.step(DirectSum([W, Y]), 0, h, lambda t, Y: DirectSum([G, F]))
+        assert norm(summed.blocks[1] - alone) <= 1e-14
+        return alone
+    accepted = step()
+    assert accepted.rank == 2 and norm(step(rejection=1.000001 * edge) - accepted) <= 1e-14
+    assert norm(step(rejection=0.999999 * edge) - accepted) > 1e-4
+
+
+def test_parallel_BUG_rejects_a_step_of_rank_2r_however_small_the_missing_corner():
+    rng = np.random.default_rng(0)
+    Y, F = LowRank(random_basis(rng, 9, 2), np.diag([2.0, 1]), random_basis(rng, 8, 2)), rng.standard_normal((9, 8))
+    ranks = [ParallelBUG(tol, rejection=1e15).step(Y, 0, 0.1, lambda t, Y: F).rank for tol in (1e-12, 0.5)]
+    assert ParallelBUG(1e-12).step(Y, 0, 0.1, lambda t, Y: F).rank == 4 and ranks[0] > 4 and ranks[1] < 4
+
+
+@pytest.mark.parametrize("make", [*(lambda m=m: m(-1.0) for m in METHODS if getattr(m, "adaptive", False)),
+                                  *(lambda m=m: m(max_rank=0) for m in METHODS if getattr(m, "adaptive", False)),
+                                  lambda: MidpointBUG(bases="2r"), lambda: ProjectedRK(0), lambda: ProjectedRK(4)])
+def test_a_method_refuses_bad_options_when_it_is_made(make):
+    with pytest.raises(ValueError, match=r"(tol|tau|max_rank|bases|order): got"):
+        make()

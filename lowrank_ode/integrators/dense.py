@@ -14,7 +14,6 @@ class Dense:
 
     solve: Callable = field(default=rk4, repr=False)
     order: ClassVar[None] = None        # that of `solve`
-    adaptive: ClassVar[bool] = False
 
     def step(self, Y, t, h, F):
         return self.solve(lambda t, W: dense(F(t, W)), t, dense(Y), step_size(h))

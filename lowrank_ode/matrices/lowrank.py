@@ -40,10 +40,9 @@ class LowRank:
         return object.__new__(cls)
 
     def __post_init__(self):
-        shapes = [np.shape(X) if not isinstance(X, Identity) else X.shape for X in self]
-        (*_, p), S, (*_, q) = ((shape or (0,)) for shape in shapes)
-        if any(len(shape) != 2 for shape in shapes) or S != (p, q):
-            raise ValueError("U, S, V: shapes {}, {}, {}, expected (m, p), (p, q), (n, q)".format(*shapes))
+        U, S, V = map(np.shape, self)
+        if not len(U) == len(S) == len(V) == 2 or S != (U[1], V[1]):
+            raise ValueError(f"U, S, V: shapes {U}, {S}, {V}, expected (m, p), (p, q), (n, q)")
 
     def __getnewargs__(self):
         return tuple(self)
@@ -76,9 +75,9 @@ class LowRank:
         return U @ S @ H(V)
 
     def norm(self):
-        """Frobenius norm, by orthogonal factors: the Gram matrices UᴴU and VᴴV would lose half the digits of a difference Y1 − Y2."""
-        R_U, R_V = np.linalg.qr(self.U, mode="r"), np.linalg.qr(self.V, mode="r")
-        return frobenius(np.ravel(R_U @ self.S @ H(R_V)), check_finite=False)
+        """Frobenius norm, of U S Rᴴ with V = Q R: the Gram matrices UᴴU and VᴴV would lose half the digits of a difference Y1 − Y2."""
+        U, S, V = self
+        return frobenius(np.ravel(U @ S @ H(np.linalg.qr(V, mode="r"))), check_finite=False)
 
     def operator(self):
         """The same matrix as a scipy LinearOperator."""

@@ -23,10 +23,10 @@ def truncate(Y, tol=0.0, relative=False, max_rank=None):
         return Y
     U, S, V = Y
     check_finite("S", S, ": the field is not finite, or the step size too large")
-    P, sigma, Qh = np.linalg.svd(S, full_matrices=False)
+    P, sigma, Qh = np.linalg.svd(S)
     tail = np.append(np.hypot.accumulate(sigma[::-1])[::-1], 0)         # tail[r] = (Σ_{i>r} σᵢ²)^½, without underflow
     theta = tol * tail[0] if relative else tol
-    r = max(1, int(np.argmax(tail <= theta)))
+    r = max(1, np.argmax(tail <= theta))
     r = min(r, max_rank or r)
     return LowRank(_polished(U @ P[:, :r]), np.diag(sigma[:r]), _polished(V @ H(Qh)[:, :r]))
 
@@ -87,7 +87,7 @@ def tangent_projection(Y, Z):
 
 def _orthonormal_factors(A):
     if not isinstance(A, LowRank):
-        A = np.asarray(dense(A) * 1.0)
+        A = dense(A) * 1.0
         check_finite("A", A)
         return LowRank(*_svd_factors(A))
     U, S, V = A

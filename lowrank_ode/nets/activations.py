@@ -15,7 +15,7 @@ class Activation(NamedTuple):
 
 
 def _softplus(a):
-    return np.maximum(a, 0) + np.log1p(np.exp(np.where(np.real(a) > 0, -a, a)))
+    return np.maximum(a, 0) + np.log1p(np.exp(np.where(a > 0, -a, a)))
 
 
 ACTIVATIONS = {

@@ -40,7 +40,7 @@ class MLP:
         Raises ValueError unless 1 ≤ rank ≤ min(m, n) in each layer.
         """
         layers = len(self.widths) - 1
-        ranks = [rank] * (layers - 1) + [None] if rank is None or np.isscalar(rank) else list(rank)
+        ranks = [rank] * (layers - 1) + [None] if rank is None or np.isscalar(rank) else rank
         if len(ranks) != layers:
             raise ValueError(f"rank: got {len(ranks)} entries, expected one for each of {layers} layers")
         gain = ACTIVATIONS[self.activation].gain
@@ -78,7 +78,7 @@ class MLP:
         outputs, labels = self.outputs(params, x), np.asarray(labels)
         if labels.shape != (len(outputs),):
             raise ValueError(f"labels: shape {labels.shape}, expected ({len(outputs)},)")
-        return float((outputs.argmax(axis=1) == labels).mean())
+        return (outputs.argmax(axis=1) == labels).mean()
 
     def _forward(self, params, x):
         """[Z_0 = xᵀ, Z_1, …, outputs], in the precision of the parameters."""

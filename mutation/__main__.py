@@ -1,0 +1,66 @@
+"""python -m mutation [--jobs N] [--alive] [FILE …]: break the core in each way that setup.cfg names, one at a time; do the tests notice?
+
+docs/mutation.json keeps, for each file, the outcome of its last run; docs/mutation-results.md shows it, beside the reasons why some mutants
+cannot be noticed (mutation/equivalent.txt). Ends with an error if a mutant lives without a reason, or a reason belongs to no mutant alive.
+"""
+
+import argparse
+import itertools
+import json
+import multiprocessing
+import os
+import sys
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"        # before NumPy is loaded
+
+from tqdm import tqdm
+
+from .mutants import CONFIG, ROOT, Mutant, mutants
+from .report import reasons, report
+from .trial import prepare, trial
+
+OUTCOME, PAGE = ROOT / "docs/mutation.json", ROOT / "docs/mutation-results.md"
+EQUIVALENT, KILLERS = ROOT / "mutation/equivalent.txt", ROOT / "mutation/killers.json"
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m mutation", description=__doc__.partition(": ")[2])
+    parser.add_argument("files", nargs="*", metavar="FILE", help="such as lowrank_ode/substeps.py (default: all that setup.cfg names)")
+    parser.add_argument("--jobs", type=int, default=1, help="processes side by side (default 1)")
+    parser.add_argument("--alive", action="store_true", help="after a change of tests alone: only mutants that no test has killed yet")
+    options = parser.parse_args()
+    found = [mutant for file in options.files or CONFIG["mutation:tests"] for mutant in mutants(file)]
+    outcome, killers = load(OUTCOME), load(KILLERS)
+    known = [killers.get(mutant.file, {}).get(mutant.change) for mutant in found]
+    with multiprocessing.Pool(options.jobs, prepare) as pool:
+        unchanged = Mutant(found[0].file, "", (ROOT / found[0].file).read_text(encoding="utf-8"))
+        if failed := pool.apply(trial, [unchanged]):
+            sys.exit(f"without any mutation, {failed} fails")
+        verdicts = pool.imap(verdict, zip(found, known, itertools.repeat(options.alive)))
+        for file, group in itertools.groupby(zip(found, tqdm(verdicts, total=len(found)), strict=True), lambda pair: pair[0].file):
+            told = {mutant.change: killer for mutant, killer in group}
+            alive = [change for change, killer in told.items() if killer is None]
+            outcome[file] = {"mutants": len(told), "killed": len(told) - len(alive), "alive": alive}
+            killers[file] = {change: killer for change, killer in told.items() if killer}
+            save(OUTCOME, {name: outcome[name] for name in CONFIG["mutation:tests"] if name in outcome})
+            save(KILLERS, killers)
+    page, complaints = report(load(OUTCOME), reasons(EQUIVALENT.read_text(encoding="utf-8")))
+    PAGE.write_text(page, encoding="utf-8")
+    sys.exit("\n\n".join(complaints))
+
+
+def verdict(task):
+    mutant, known, only_alive = task
+    return known if known and only_alive else trial(mutant, known)
+
+
+def load(path):
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def save(path, data):
+    path.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

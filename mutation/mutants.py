@@ -1,0 +1,60 @@
+"""The mutants of a file: what cosmic-ray and operators.py make of it, as setup.cfg says."""
+
+import ast
+import configparser
+from itertools import takewhile
+from pathlib import Path
+from typing import NamedTuple
+
+from cosmic_ray.ast import ast_nodes, get_ast
+from cosmic_ray.mutating import mutate_code
+from cosmic_ray.plugins import get_operator
+
+from . import operators
+
+ROOT = Path(__file__).parent.parent
+CONFIG = configparser.ConfigParser(interpolation=configparser.ExtendedInterpolation())
+CONFIG.read(ROOT / "setup.cfg", encoding="utf-8")
+
+
+class Mutant(NamedTuple):
+    file: str
+    change: str         # the line(s) before and after, as in a diff; unique in its file
+    source: str         # the whole file after
+
+
+def mutants(file):
+    """All mutants of a file that differ as programs, wording and annotations apart."""
+    source = (ROOT / file).read_text(encoding="utf-8")
+    seen, changes, nodes = {ast.dump(ast.parse(source))}, [], list(ast_nodes(get_ast(source)))
+    for name in CONFIG["mutation"]["operators"].split():
+        operator = get_operator(name)() if "/" in name else getattr(operators, name)()
+        for occurrence, node in enumerate([place for place in nodes for _ in operator.mutation_positions(place)]):
+            mutated = mutate_code(source, operator, occurrence)
+            program = ast.dump(ast.parse(mutated))
+            if program not in seen and not _is_wording(node):
+                seen.add(program)
+                changes.append(change := _change(source.splitlines(), mutated.splitlines()))
+                yield Mutant(file, change + (f"\n  no. {n}" if (n := changes.count(change)) > 1 else ""), mutated)
+
+
+def _is_wording(node):
+    """Is it part of a message or an annotation, or of an idle option?"""
+    while above := node.parent:
+        if above.type in ("fstring", "raise_stmt") or (above.type == "annassign" and node is above.children[1]):
+            return True
+        if above.type == "argument" and above.children[0].get_code().strip() in operators.IDLE:
+            return True
+        node = above
+    return False
+
+
+def _change(old, new):
+    before = _agreeing(old, new)
+    after = _agreeing(old[:before - 1:-1] if before else old[::-1], new[:before - 1:-1] if before else new[::-1])
+    lines = [("-", line) for line in old[before:len(old) - after]] + [("+", line) for line in new[before:len(new) - after]]
+    return "\n".join(f"{sign} {line.strip()}".strip() for sign, line in lines)
+
+
+def _agreeing(old, new):
+    return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False))))

@@ -1,0 +1,63 @@
+"""What a run may start from: valid states pass as they are, the others are refused by name."""
+
+import numpy as np
+import pytest
+from strategies import random_basis
+
+from lowrank_ode import DirectSum, LowRank
+from lowrank_ode.matrices import Identity, check_count, check_state
+
+
+def bad_states():
+    U, S, V = np.eye(4, 2), np.diag([1.0, 0]), np.eye(5, 2)
+    yield LowRank(2 * U, S, V), r"Y0.U: .* orthonormal"
+    yield LowRank(U, S, V + 1e-6), r"Y0.V: .* orthonormal"
+    yield LowRank(U, S * np.nan, V), "Y0.S: NaN"
+    yield LowRank(np.where(U == 1, np.inf, U), S, V), "Y0.U: NaN or Inf"
+    yield LowRank(U[:, :0], S[:0, :0], V[:, :0]), "rank r with 1"
+    yield LowRank(np.eye(2, 3), np.eye(3), np.eye(5, 3)), "rank r with 1"
+    yield np.array([[np.nan]]), "Y0: NaN"
+    yield np.eye(2, dtype=int), "Y0: got int64, expected an array of floats"
+    yield LowRank(U, Identity(2), V), "Y0.S: got Identity"
+    yield DirectSum([U, LowRank(2 * U, S, V)]), r"Y0.blocks\[1\].U"
+
+
+@pytest.mark.parametrize("Y, message", list(bad_states()))
+def test_a_bad_start_is_refused_by_name(Y, message):
+    with pytest.raises(ValueError, match=message):
+        check_state(Y)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128])
+@pytest.mark.parametrize("letter", ["U", "V"])
+def test_a_basis_is_orthonormal_if_its_defect_is_at_most_1000_EPS_a_column(dtype, letter):
+    def start(share):
+        """One entry of the Gram matrix is off by `share` of the threshold."""
+        loose = np.eye(5, 3, dtype=dtype)
+        loose[0, 1] = share * 1000 * 3 * np.finfo(dtype).eps
+        bases = {"U": np.eye(5, 3, dtype=dtype), "V": np.eye(5, 3, dtype=dtype), letter: loose}
+        return LowRank(bases["U"], np.eye(3, dtype=dtype), bases["V"])
+    for share in (0.9995, 1):
+        assert check_state(start(share)).rank == 3
+    with pytest.raises(ValueError, match=rf"Y0\.{letter}: .* expected orthonormal columns"):
+        check_state(start(1.0005))
+
+
+def test_a_good_start_passes_with_a_singular_core_and_in_single_precision():
+    rng = np.random.default_rng(0)
+    for dtype in (np.float32, np.float64, np.complex128):
+        Y = LowRank(random_basis(rng, 5000, 40, dtype), np.zeros((40, 40), dtype), random_basis(rng, 40, 40, dtype))
+        assert check_state(Y) is Y
+    with pytest.raises(TypeError, match="expected a LowRank"):
+        check_state("Y")
+    assert check_state(LowRank(np.ones((1, 1)), np.ones((1, 1)), np.ones((1, 1)))).rank == 1
+
+
+def test_a_count_is_a_whole_number_between_1_and_its_limit():
+    for n in (1, 2, 3, np.int64(3)):
+        assert type(check_count("n", n, most=3)) is int and check_count("n", n) == n
+    for n in (0, -1, 4, 1.0, 2.5, np.nan, None, "2"):
+        with pytest.raises(ValueError, match="n: got"):
+            check_count("n", n, most=3)
+    with pytest.raises(ValueError, match="n: got 0"):
+        check_count("n", 0)
