@@ -139,6 +139,22 @@ def outer(K, V):
 
 
 @blockwise
+def restrict(U, G, V):
+    """Uᴴ G V; of a G = A S Bᴴ in factors as (UᴴA) S (BᴴV), so that G is not multiplied out in between."""
+    return (H(U) @ G.U) @ G.S @ (H(G.V) @ V) if isinstance(G, LowRank) else H(U) @ G @ V
+
+
+@blockwise
+def leading(S, U, V):
+    """S in larger bases U and V, of which its own are the leading columns: zeros all around."""
+    if isinstance(U, Identity):
+        return S
+    larger = np.zeros((U.shape[1], V.shape[1]), S.dtype)
+    larger[:S.shape[0], :S.shape[1]] = S
+    return larger
+
+
+@blockwise
 def dense(X):
     """The matrix X (ndarray, LowRank, sparse, LinearOperator or a direct sum of these) as an ndarray (a direct sum of ndarrays)."""
     if isinstance(X, LowRank):
