@@ -65,7 +65,7 @@ class LowRank:
 
     @property
     def dtype(self):
-        return np.result_type(*(X.dtype for X in self if not isinstance(X, Identity)))
+        return np.result_type(*(X.scale if isinstance(X, Identity) else X.dtype for X in self))
 
     def adjoint(self):
         return LowRank(self.V, H(self.S), self.U)
@@ -105,7 +105,7 @@ class LowRank:
         if getattr(X, "shape", self.shape) != self.shape:
             raise ValueError(f"+: shapes {self.shape} and {X.shape}, expected equal ones")
         if isinstance(X, LowRank):
-            return LowRank(np.hstack([self.U, X.U]), _diag(self.S, X.S), np.hstack([self.V, X.V]))
+            return LowRank(np.hstack([self.U, X.U]), _diag(self.S, X.S, np.result_type(self.dtype, X.dtype)), np.hstack([self.V, X.V]))
         if isinstance(X, np.ndarray):
             return self.dense() + X
         return self.operator() + aslinearoperator(X) if _is_operator(X) else NotImplemented
@@ -125,7 +125,7 @@ class LowRank:
         if not np.isscalar(c):
             return NotImplemented
         U, S, V = self
-        return LowRank(c * U, S, V) if isinstance(S, Identity) else LowRank(U, c * S, V)
+        return LowRank(U, c * S, V)
 
     __rmul__ = __mul__
 
@@ -175,8 +175,8 @@ def _is_operator(X):
     return issparse(X) or isinstance(X, LinearOperator)
 
 
-def _diag(S, Z):
-    if isinstance(S, Identity) and isinstance(Z, Identity):
-        return Identity(S.n + Z.n)
-    S, Z = (np.eye(X.n, dtype=other.dtype) if isinstance(X, Identity) else X for X, other in ((S, Z), (Z, S)))
+def _diag(S, Z, dtype):
+    if isinstance(S, Identity) and isinstance(Z, Identity) and S.scale == Z.scale:
+        return Identity(S.n + Z.n, S.scale)
+    S, Z = (X.scale * np.eye(X.n, dtype=dtype) if isinstance(X, Identity) else X for X in (S, Z))
     return block_diag(S, Z)
