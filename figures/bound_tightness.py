@@ -13,7 +13,7 @@ from lowrank_ode import DLRT, AdaptiveBUG
 from lowrank_ode.integrators import ParallelBUG
 from lowrank_ode.problems import quadratic_flow, random_lowrank
 from lowrank_ode.substeps import exact
-from lowrank_ode.testing.bounds import draw_local_error, draw_theorem_1, theorem_1_along
+from lowrank_ode.testing.bounds import ADAPTIVE, PARALLEL, draw_local_error, draw_theorem_1, theorem_1_along
 
 from . import _style
 
@@ -28,13 +28,13 @@ def theorem_1(rng):
 
 
 def adaptive(rng):
-    error, eps_h, LBh2, Lh = draw_local_error(rng, AdaptiveBUG(0, solve=exact))
-    return error / np.exp(Lh) / (eps_h + (1 + np.sqrt(2)) / 2 * LBh2)
+    error, bound, _ = draw_local_error(rng, AdaptiveBUG(0, solve=exact), ADAPTIVE)
+    return error / bound
 
 
 def parallel(rng):
-    error, eps_h, LBh2, _ = draw_local_error(rng, ParallelBUG(0, solve=exact))
-    return error / (eps_h + (1 + np.sqrt(3)) / 2 * LBh2)
+    error, bound, _ = draw_local_error(rng, ParallelBUG(0, solve=exact), PARALLEL, gronwall=False)
+    return error / bound
 
 
 DRAWS = {"Theorem 1, DLRT": theorem_1, "adaptive BUG, one step": adaptive, "parallel BUG, one step": parallel}

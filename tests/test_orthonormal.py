@@ -211,6 +211,7 @@ def test_the_published_truncations_fail_exactly_this():
     assert abs((Y - truncate(Y, theta)).norm() - tail) <= 1e-13
     assert (Y - published_truncation(Y, theta)).norm() > 2 * tail
     assert published_rank(np.ones(8), 0.1) == 4 and truncate(LowRank(np.eye(8), np.eye(8), np.eye(8)), 0.1).rank == 8
+    assert sum([0.5, 0.5]) > 0.8 and truncate(LowRank(np.eye(3), np.diag([1, 0.5, 0.5]), np.eye(3)), 0.8).rank == 1     # no tail Σσᵢ
 
 
 # ------------------------------------------------------------------------------------------------------------ the two projections

@@ -36,6 +36,12 @@ def test_exact_has_its_digits_whatever_the_size_of_y(size):
     assert abs(y[0, 0] / size - np.exp(-1)) <= 10 * RTOL
 
 
+def test_exact_starts_from_rest():
+    """y(0) = 0 and y'(0) = 0: the size of y cannot be told at the start."""
+    assert abs(exact(lambda t, y: np.sin(t) * np.ones(1), 0.0, np.zeros(1), 1.0) - (1 - np.cos(1))) <= 1e-13
+    assert exact(lambda t, y: y, 0.0, np.zeros(1), 1.0) == 0
+
+
 def test_exact_turns_a_complex_y_on_the_circle():
     assert abs(exact(lambda t, y: 1j * y, 0, np.ones((1, 1), complex), 1.0)[0, 0] - np.exp(1j)) <= 10 * RTOL
 

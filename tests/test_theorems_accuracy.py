@@ -15,8 +15,9 @@ from test_orthonormal import published_truncation
 from lowrank_ode import BUG, DLRT, METHODS, AdaptiveBUG, Dense, LowRank, ProjectorSplitting, evolve
 from lowrank_ode.integrators import ABCPSI, FactorODE, GeoLoRA, MidpointBUG, ParallelBUG, ParallelBUG2, ProjectedRK
 from lowrank_ode.matrices import H, augment, dense, norm
-from lowrank_ode.problems import closed_constants, normal_part, quadratic_flow, random_lowrank, rank_r_curve, tangent_family
+from lowrank_ode.problems import closed_constants, rank_r_curve, tangent_family
 from lowrank_ode.substeps import euler, exact
+from lowrank_ode.testing.bounds import draw_theorem_1
 
 EPS = np.finfo(float).eps
 LOW_RANK = [ProjectorSplitting(), ProjectorSplitting(order=2), BUG(), AdaptiveBUG(0), DLRT(0)]
@@ -107,34 +108,6 @@ def test_a_wrong_adjoint_has_order_one():
 
 # ------------------------------------------------------------------------------------------- Theorem 1 of the DLRT paper, Euler form
 
-def theorem_1(rng, method=DLRT, sigma_min=1e-16):
-    """One drawn convex quadratic: the error, and the terms δ, Tε, T L B h/2, Tϑ/h (and rounding) whose sum bounds it [SZKCT22].
-
-    All constants are measured; ϑ is the largest tail of the correct singular values beyond the rank that the method kept. Some starts
-    have full rank, where ε = 0.
-    """
-    m, n = rng.integers(5, 13, 2)
-    r = min(m, n) if rng.random() < 0.2 else int(rng.integers(1, min(m, n) // 2 + 1))
-    sigma = np.sort(10 ** rng.uniform(np.log10(sigma_min), 0, r))[::-1]
-    target = random_lowrank(rng, m, n, 10 ** rng.uniform(-3, 0.5, int(rng.integers(1, min(m, n) + 1)))).dense()
-    curvature = 10 ** rng.uniform(-2, 0, (m, n)) if rng.random() < 0.7 else None
-    problem = quadratic_flow(rng, target, sigma, curvature)
-    tau, steps, h = 10 ** rng.uniform(-8, -1), int(rng.choice([1, 3, 10, 30])), 10 ** rng.uniform(-3, 0) / problem.lipschitz
-    L, T = problem.lipschitz, steps * h
-    delta = rng.choice([0, 1e-2]) * norm(problem.Y0)
-    offset = rng.standard_normal((m, n))
-    W0 = problem.Y0.dense() + delta * offset / np.linalg.norm(offset)
-    Y, eps, B, theta = problem.Y0, 0.0, 0.0, 0.0
-    for k in range(steps):
-        G = problem.F(0, Y)
-        eps, B = max(eps, normal_part(Y, G)), max(B, norm(G))
-        Y1 = method(tau).step(Y, k * h, h, problem.F)
-        theta = max(theta, np.linalg.norm(np.linalg.svd(dense(DLRT(0).step(Y, k * h, h, problem.F)), compute_uv=False)[Y1.rank:]))
-        Y = Y1
-    rounding = 100 * EPS * (m + n) * steps * (norm(W0) + norm(target))
-    return norm(Y - problem.solution(T, W0)), np.array([delta, T * eps, T * L * B * h / 2, T * theta / h, rounding])
-
-
 class PublishedTruncation(DLRT):
     """Planted error: the one-gradient step, cut as the released code cuts."""
 
@@ -156,7 +129,7 @@ def ratios(method, draws=250, weights=(1, 1, 1, 1, 1), **options):
 
     def ratio():
         try:
-            error, terms = theorem_1(rng, method, **options)
+            error, terms = draw_theorem_1(rng, method, **options)
             return error / (terms @ weights)
         except (np.linalg.LinAlgError, ValueError):
             if method is not Naive:

@@ -10,7 +10,7 @@ from strategies import random_basis, seeds, spectra
 from test_orthonormal import published_rank
 
 from lowrank_ode import BUG, DLRT, AdaptiveBUG, LowRank, ProjectorSplitting, best_approximation, evolve
-from lowrank_ode.integrators import FactorODE
+from lowrank_ode.integrators import FactorODE, GeoLoRA, MidpointBUG, ParallelBUG, ParallelBUG2, ProjectedRK
 from lowrank_ode.matrices import dense, norm
 from lowrank_ode.nets import mlp
 from lowrank_ode.problems import normal_part, quadratic_flow, random_lowrank
@@ -129,7 +129,7 @@ def symmetric_start(rng, n, d, skew):
     return LowRank(Q, np.diag(np.abs(d)), Q * np.where(d < 0, -1, 1))
 
 
-METHODS_BY_SYMMETRY = [BUG(), AdaptiveBUG(0), DLRT(0)]
+METHODS_BY_SYMMETRY = [BUG(), AdaptiveBUG(0), DLRT(0), ParallelBUG(0), GeoLoRA(0), ParallelBUG2(0), MidpointBUG(0), ProjectedRK(2)]
 
 
 @pytest.mark.parametrize("skew", [False, True], ids=["symmetric", "skew"])

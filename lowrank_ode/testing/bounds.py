@@ -6,10 +6,13 @@ Constants are measured or known in closed form, never fitted; the last term is w
 import numpy as np
 
 from ..integrators import DLRT
-from ..matrices import dense, norm
+from ..integrators.projected import K_field, L_field
+from ..matrices import H, LowRank, dense, norm, orth
 from ..problems import closed_constants, normal_part, quadratic_flow, random_lowrank
+from ..substeps import exact
 
 EPS = np.finfo(float).eps
+ADAPTIVE, PARALLEL = (1 + np.sqrt(2)) / 2, (1 + np.sqrt(3)) / 2         # of L B h², in the local bounds of adaptive and parallel BUG
 
 
 def theorem_1_along(method, problem, h, steps, W0=None):
@@ -49,12 +52,29 @@ def draw_theorem_1(rng, method=DLRT, sigma_min=1e-16):
     return last
 
 
-def draw_local_error(rng, method):
-    """(error, ε₀ h, L B h², L h) of one step of a method on a random problem with closed constants."""
+def after_K_and_L(Y, F, h):
+    """K1 V0ᴴ in the bases U1, V0, and U0 L1ᴴ in U0, V1: where the K- and the L-flow of F from Y arrive, exactly solved over [0, h]."""
+    U0, S0, V0 = Y
+    K1, L1 = exact(K_field(F, V0), 0, U0 @ S0, h), exact(L_field(F, U0), 0, V0 @ H(S0), h)
+    U1, V1 = orth(K1, U0), orth(L1, V0)
+    return LowRank(U1, H(U1) @ K1, V0), LowRank(U0, H(L1) @ V1, V1)
+
+
+def draw_closed_constants(rng):
+    """(problem, h): a random problem whose constants are known in closed form, singular values down to 1e-12, and a step size."""
     m, n = rng.integers(5, 12, 2)
     sigma = 10 ** rng.uniform(-12, 0, int(rng.integers(1, min(m, n) // 2 + 1)))
     weights = rng.uniform(0, 1, 4) * 10 ** rng.uniform(-3, 0, 4)
-    problem, h = closed_constants(rng, m, n, np.sort(sigma)[::-1], weights), 10 ** rng.uniform(-3, 0)
+    return closed_constants(rng, m, n, np.sort(sigma)[::-1], weights), 10 ** rng.uniform(-3, 0)
+
+
+def draw_local_error(rng, method, constant, gronwall=True):
+    """(error, bound, ε₀ h) of one step of a method on a problem drawn by `draw_closed_constants`.
+
+    The bound is e^{Lh}(ε₀ h + constant · L B h²), and what rounding may add; without the exponential if `gronwall` is False.
+    """
+    problem, h = draw_closed_constants(rng)
     L, eps0 = problem.lipschitz, normal_part(problem.Y0, problem.F(0, problem.Y0.dense()))
     error = norm(method.step(problem.Y0, 0, h, problem.F) - problem.solution(h))
-    return error, eps0 * h, L * problem.bound(problem.Y0, h) * h**2, L * h
+    bound = np.exp(L * h * gronwall) * (eps0 * h + constant * L * problem.bound(problem.Y0, h) * h**2)
+    return error, bound + 1e-12 * (norm(problem.Y0) + h), eps0 * h
