@@ -55,8 +55,9 @@ def _singular_values(S):
 
 
 def _polished(U):
-    """One Newton step towards the nearest orthonormal basis: rounding errors do not add up over thousands of steps."""
-    return 1.5 * U - U @ (0.5 * (H(U) @ U))
+    """U itself, or, where rounding errors of many steps have added up, one Newton step nearer to the nearest orthonormal basis."""
+    defect = H(U) @ U - np.eye(U.shape[1], dtype=U.dtype)
+    return U if np.linalg.norm(defect) <= 4 * np.finfo(U.dtype).eps * U.shape[1] ** 0.5 else U - U @ (0.5 * defect)
 
 
 def check_truncation(name, tol, max_rank):
