@@ -6,7 +6,7 @@ from scipy.linalg import get_lapack_funcs, norm
 from .direct_sum import H, Identity, blockwise
 
 DROP = 10       # a direction of K below DROP · EPS · ‖K‖ is rounding, and is dropped
-RESOLVE = 100   # one Gram matrix RᴴR resolves singular values down to σ₁(R) √(RESOLVE · p · EPS); the rest goes round again
+RESOLVE = 10    # one Gram matrix RᴴR resolves singular values down to σ₁(R) √(RESOLVE · p · EPS); the rest goes round again
 
 
 @blockwise
