@@ -32,19 +32,31 @@ DEFAULT = {"seed": 0, "batch": 256, "images": 1000, "lr": 1e-3, "repeats": 7,
 SETTINGS = {"small": {**DEFAULT, "repeats": 2, "ranks": {"60": [5, 10]}, "predict_ranks": [5]}, "default": DEFAULT, "full": DEFAULT}
 
 
-def products(widths, r, b):
-    """Shapes (k, l, n) of the products (k, l) × (l, n) of one DLRT step of rank r on these widths, the last layer dense, batch b."""
+def products(widths, r, b, rng):
+    """The matrix products of one DLRT step of rank r on these widths, the last layer dense, batch b, and nothing else: a job."""
+    def random(*shape):
+        return rng.random(shape, np.float32)
+
     shapes = list(pairwise(widths))
-    for number, (m, n) in enumerate(shapes[:-1]):
-        yield from [(r, m, b), (r, r, b), (n, r, b)]                                    # forward, V S U
-        yield from [(r, n, b), (r, r, b), (m, r, b)] if number else []                  # backward
-        yield from [(b, m, r), (n, b, r), (r, n, b), (r, b, m)]                         # G V0, U0ᵀ G
-        for k in (m, n):                                                                # augment: orthogonalise and normalise, twice
-            yield from 2 * [(r, k, r), (k, r, r), (r, k, r), (k, r, r)]
-            yield from [(k, 2 * r, r), (r, k, r)]                                       # new basis, and how orthonormal it is
-        yield from [(2 * r, n, b), (b, m, 2 * r), (2 * r, b, 2 * r)]                    # Ûᵀ G V̂
-    m, n = shapes[-1]
-    yield from [(n, m, b), (m, n, b), (n, b, m)]
+    layers = [{"Z": random(m, b), "D": random(n, b), "U": random(n, r), "V": random(m, r), "S": random(r, r), "U1": random(n, 2 * r),
+               "V1": random(m, 2 * r), "P": random(2 * r, r), "small": random(r, b)} for m, n in shapes]
+
+    def job():
+        for number, x in enumerate(layers[:-1]):
+            Z, D, U, V, S, P, small = x["Z"], x["D"], x["U"], x["V"], x["S"], x["P"], x["small"]
+            V.T @ Z, S @ small, U @ small                                               # forward
+            if number:
+                U.T @ D, S @ small, V @ small                                           # backward
+            Z.T @ V, D @ small.T, U.T @ D, Z @ small.T                                  # G V0, Gᵀ U0
+            for B, B1 in ((U, x["U1"]), (V, x["V1"])):
+                for _ in range(2):                                                      # augment: orthogonalise, normalise, twice
+                    B.T @ B, B @ S, B.T @ B, B @ S
+                B1 @ P, B.T @ B                                                         # new basis, and how orthonormal it is
+            (x["U1"].T @ D) @ (Z.T @ x["V1"])                                           # Ûᵀ G V̂
+        Z, D = layers[-1]["Z"], layers[-1]["D"]
+        W = D @ Z.T
+        W @ Z, W.T @ D
+    return job
 
 
 def seconds(jobs, repeats):
@@ -75,8 +87,7 @@ def training_jobs(width, rank, settings):
     F, method = gradient_field(net, x, labels), DLRT(0, max_rank=rank) if rank else Dense(euler)
     jobs = {"ours": Stepping(lambda P: method.step(P, 0, lr, F), net.init(rng, rank, np.float32))}
     if rank:
-        pairs = [(rng.random((k, m), np.float32), rng.random((m, n), np.float32)) for k, m, n in products(widths, rank, settings["batch"])]
-        jobs["floor"] = lambda: [A @ B for A, B in pairs]
+        jobs["floor"] = products(widths, rank, settings["batch"], rng)
     if baseline:
         x, labels = (baseline.torch.from_numpy(X) for X in (x, labels))
         step = (lambda P: baseline.three_pass_step(P, x, labels, lr, rank)) if rank else lambda P: baseline.dense_step(P, x, labels, lr)
