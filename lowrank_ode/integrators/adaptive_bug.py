@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..matrices import H, LowRank, augment
+from ..matrices import H, LowRank, augment, leading
 from ..substeps import step_size
 from .projected import K_field, L_field, S_field
 from .truncating import Truncating
@@ -34,5 +34,4 @@ def augmented_step(Y, t, h, F, solve):
     U0, S0, V0 = Y
     U1 = augment(U0, solve(K_field(F, V0), t, U0 @ S0, h))
     V1 = augment(V0, solve(L_field(F, U0), t, V0 @ H(S0), h))
-    S = (H(U1) @ U0) @ S0 @ (H(V0) @ V1)
-    return LowRank(U1, solve(S_field(F, U1, V1), t, S, h), V1)
+    return LowRank(U1, solve(S_field(F, U1, V1), t, leading(S0, U1, V1), h), V1)

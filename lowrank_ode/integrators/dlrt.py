@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..matrices import H, LowRank, augment, check_truncation, truncate
+from ..matrices import H, LowRank, augment, check_truncation, leading, restrict, truncate
 from ..substeps import step_size
 
 
@@ -36,5 +36,5 @@ class DLRT:
         U0, S0, V0 = Y
         G = F(t, Y)
         U1, V1 = augment(U0, G @ V0), augment(V0, H(H(U0) @ G))
-        S1 = (H(U1) @ U0) @ S0 @ (H(V0) @ V1) + h * (H(U1) @ G @ V1)
+        S1 = leading(S0, U1, V1) + h * restrict(U1, G, V1)
         return truncate(LowRank(U1, S1, V1), self.tau, relative=True, max_rank=self.max_rank)

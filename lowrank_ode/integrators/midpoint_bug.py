@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..matrices import H, LowRank, augment, retract
+from ..matrices import H, LowRank, augment, leading, retract
 from ..substeps import step_size
 from .adaptive_bug import augmented_step
 from .projected import S_field
@@ -44,5 +44,5 @@ class MidpointBUG(Truncating):
             U_half, V_half = U, V
         G = F(t + h / 2, half)
         U, V = augment(U, G @ V_half), augment(V, H(H(U_half) @ G))
-        S = self.solve(S_field(F, U, V), t, (H(U) @ U0) @ S0 @ (H(V0) @ V), h)
+        S = self.solve(S_field(F, U, V), t, leading(S0, U, V), h)
         return self.truncate(LowRank(U, S, V))

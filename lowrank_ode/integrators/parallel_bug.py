@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..matrices import DirectSum, H, LowRank, augment, blockwise
+from ..matrices import DirectSum, H, LowRank, augment, blockwise, leading, restrict
 from ..substeps import step_size
 from .projected import K_field, L_field, S_field
 from .truncating import Truncating
@@ -42,27 +42,29 @@ class ParallelBUG(Truncating):
         Y1 = self.truncate(Z)
         if self.rejection is not None and _any(_rejects(Y, Z, Y1, F(t, Y), self, h)):
             U1, _, V1 = Z
-            return self.step(LowRank(U1, (H(U1) @ U0) @ S0 @ (H(V0) @ V1), V1), t, h, F)
+            return self.step(LowRank(U1, leading(S0, U1, V1), V1), t, h, F)
         return Y1
 
 
+@blockwise
 def bordered(Y, K1, L1, S1):
-    """Û [[S1, L1ᴴ Ṽ], [Ũᴴ K1, 0]] V̂ᴴ: the three results side by side, each in its own part of the augmented bases."""
-    U0, _, V0 = Y
+    """Û [[S1, L1ᴴ Ṽ], [Ũᴴ K1, 0]] V̂ᴴ with Û = [U0, Ũ], V̂ = [V0, Ṽ]: the three results, each in its own part of the augmented bases."""
+    if isinstance(Y, np.ndarray):
+        return S1
+    U0, S0, V0 = Y
     U1, V1 = augment(U0, K1), augment(V0, L1)
-    M, N = H(U1) @ U0, H(V1) @ V0
-    K_new, L_new = H(U1) @ K1 - M @ (H(U0) @ K1), H(V1) @ L1 - N @ (H(V0) @ L1)
-    return LowRank(U1, M @ S1 @ H(N) + K_new @ H(N) + M @ H(L_new), V1)
+    p, q = S0.shape
+    S = leading(S1, U1, V1)
+    S[p:, :q], S[:p, q:] = H(U1[:, p:]) @ K1, H(L1) @ V1[:, q:]
+    return LowRank(U1, S, V1)
 
 
 @blockwise
 def _rejects(Y, Z, Y1, G, method, h):
     if isinstance(Y, np.ndarray) or Z.rank == Y.rank:
         return False
-    (U0, _, V0), (U1, _, V1) = Y, Z
-    M, N, C = H(U1) @ U0, H(V1) @ V0, H(U1) @ G @ V1
-    C = C - M @ (H(M) @ C)
-    corner = np.linalg.norm(C - (C @ N) @ H(N))
+    (p, q), (U1, _, V1) = Y.S.shape, Z
+    corner = np.linalg.norm(restrict(U1[:, p:], G, V1[:, q:]))
     theta = method.tol * np.linalg.norm(Z.S) if method.relative else method.tol
     return Y1.rank == Z.rank or corner > method.rejection * theta / h
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..matrices import H, LowRank, augment
+from ..matrices import H, LowRank, augment, leading
 from ..substeps import step_size
 from .parallel_bug import bordered
 from .projected import K_field, L_field, S_field
@@ -29,7 +29,7 @@ class ParallelBUG2(Truncating):
         U0, S0, V0 = Y
         G = F(t, Y)
         U, V = augment(U0, G @ V0), augment(V0, H(H(U0) @ G))
-        S = (H(U) @ U0) @ S0 @ (H(V0) @ V)
+        S = leading(S0, U, V)
         K1 = self.solve(K_field(F, V), t, U @ S, h)
         L1 = self.solve(L_field(F, U), t, V @ H(S), h)
         S1 = self.solve(S_field(F, U, V), t, S, h)

@@ -1,6 +1,6 @@
 """The field F as each factor of Y = U S Vᴴ sees it: the right-hand sides of the K-, L- and S-steps [LO14, CL22]."""
 
-from ..matrices import H, LowRank, outer
+from ..matrices import H, LowRank, outer, restrict
 
 
 def K_field(F, V):
@@ -15,4 +15,4 @@ def L_field(F, U):
 
 def S_field(F, U, V):
     """S' = Uᴴ F(t, U S Vᴴ) V."""
-    return lambda t, S: H(U) @ F(t, LowRank(U, S, V)) @ V
+    return lambda t, S: restrict(U, F(t, LowRank(U, S, V)), V)

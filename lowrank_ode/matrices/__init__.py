@@ -1,10 +1,10 @@
 """Matrices in factors: LowRank, block-diagonal sums, orthonormal bases and the two projections. Y = U S Vᴴ throughout."""
 
 from .direct_sum import DirectSum, H, Identity, blockwise
-from .lowrank import LowRank, dense, norm, outer
+from .lowrank import LowRank, dense, leading, norm, outer, restrict
 from .orthonormal import augment, orth
 from .truncation import best_approximation, check_truncation, retract, tangent_projection, truncate
 from .validation import check_count, check_state
 
 __all__ = ["DirectSum", "H", "Identity", "LowRank", "augment", "best_approximation", "blockwise", "check_count", "check_state",
-           "check_truncation", "dense", "norm", "orth", "outer", "retract", "tangent_projection", "truncate"]
+           "check_truncation", "dense", "leading", "norm", "orth", "outer", "restrict", "retract", "tangent_projection", "truncate"]

@@ -17,9 +17,10 @@ def H(X):
 
 @dataclass(frozen=True)
 class Identity:
-    """The n × n identity: a size, never an array."""
+    """The n × n identity times a number: a size and a scale, never an array."""
 
     n: int
+    scale: complex = 1
     __array_ufunc__ = None
 
     @property
@@ -27,13 +28,19 @@ class Identity:
         return self.n, self.n
 
     def adjoint(self):
-        return self
+        return Identity(self.n, np.conj(self.scale))
+
+    def __mul__(self, c):
+        return Identity(self.n, c * self.scale)
+
+    __rmul__ = __mul__
 
     def __matmul__(self, X):
-        """X itself; as an ndarray where X is sparse or a LinearOperator, for it is to be added to a dense block."""
+        """scale · X; as an ndarray where X is sparse or a LinearOperator, for it is to be added to a dense block."""
         if isinstance(X, LinearOperator):
-            return X @ np.eye(X.shape[1], dtype=X.dtype)
-        return X.toarray() if issparse(X) else X
+            X = X @ np.eye(X.shape[1], dtype=X.dtype)
+        X = X.toarray() if issparse(X) else X
+        return X if self.scale == 1 else self.scale * X
 
     __rmatmul__ = __matmul__
 

@@ -64,7 +64,7 @@ class LowRank:
 
     @property
     def dtype(self):
-        return np.result_type(*(X.dtype for X in self if not isinstance(X, Identity)))
+        return np.result_type(*(X.scale if isinstance(X, Identity) else X.dtype for X in self))
 
     def adjoint(self):
         return LowRank(self.V, H(self.S), self.U)
@@ -97,14 +97,14 @@ class LowRank:
     def __rmatmul__(self, X):
         U, S, V = self
         if isinstance(X, np.ndarray):
-            return ((X @ U) @ S) @ H(V)
+            return H(V @ H((X @ U) @ S))            # faster than (X U S) Vᴴ, which reads V against its rows
         return LowRank(X @ U, S, V) if issparse(X) else NotImplemented
 
     def __add__(self, X):
         if getattr(X, "shape", self.shape) != self.shape:
             raise ValueError(f"+: shapes {self.shape} and {X.shape}, expected equal ones")
         if isinstance(X, LowRank):
-            return LowRank(np.hstack([self.U, X.U]), _diag(self.S, X.S), np.hstack([self.V, X.V]))
+            return LowRank(np.hstack([self.U, X.U]), _diag(self.S, X.S, np.result_type(self.dtype, X.dtype)), np.hstack([self.V, X.V]))
         if isinstance(X, np.ndarray):
             return self.dense() + X
         return self.operator() + aslinearoperator(X) if _is_operator(X) else NotImplemented
@@ -124,7 +124,7 @@ class LowRank:
         if not np.isscalar(c):
             return NotImplemented
         U, S, V = self
-        return LowRank(c * U, S, V) if isinstance(S, Identity) else LowRank(U, c * S, V)
+        return LowRank(U, c * S, V)
 
     __rmul__ = __mul__
 
@@ -135,6 +135,22 @@ def outer(K, V):
     if isinstance(V, Identity):
         return K
     return H(V) if isinstance(K, Identity) else LowRank(K, Identity(V.shape[1]), V)
+
+
+@blockwise
+def restrict(U, G, V):
+    """Uᴴ G V; of a G = A S Bᴴ in factors as (UᴴA) S (BᴴV), so that G is not multiplied out in between."""
+    return (H(U) @ G.U) @ G.S @ (H(G.V) @ V) if isinstance(G, LowRank) else H(U) @ G @ V
+
+
+@blockwise
+def leading(S, U, V):
+    """S in larger bases U and V, of which its own are the leading columns: zeros all around."""
+    if isinstance(U, Identity):
+        return S
+    larger = np.zeros((U.shape[1], V.shape[1]), S.dtype)
+    larger[:S.shape[0], :S.shape[1]] = S
+    return larger
 
 
 @blockwise
@@ -158,8 +174,8 @@ def _is_operator(X):
     return issparse(X) or isinstance(X, LinearOperator)
 
 
-def _diag(S, Z):
-    if isinstance(S, Identity) and isinstance(Z, Identity):
-        return Identity(S.n + Z.n)
-    S, Z = (np.eye(X.n, dtype=other.dtype) if isinstance(X, Identity) else X for X, other in ((S, Z), (Z, S)))
+def _diag(S, Z, dtype):
+    if isinstance(S, Identity) and isinstance(Z, Identity) and S.scale == Z.scale:
+        return Identity(S.n + Z.n, S.scale)
+    S, Z = (X.scale * np.eye(X.n, dtype=dtype) if isinstance(X, Identity) else X for X in (S, Z))
     return block_diag(S, Z)

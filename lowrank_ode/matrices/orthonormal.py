@@ -1,11 +1,12 @@
 """Orthonormal bases made of matrix products: block Gram–Schmidt and Gram matrices, each done twice."""
 
 import numpy as np
+from scipy.linalg import get_lapack_funcs, norm
 
 from .direct_sum import H, Identity, blockwise
 
 DROP = 10       # a direction of K below DROP · EPS · ‖K‖ is rounding, and is dropped
-RESOLVE = 100   # one Gram matrix RᴴR resolves singular values down to σ₁(R) √(RESOLVE · p · EPS); the rest goes round again
+RESOLVE = 10    # one Gram matrix RᴴR resolves singular values down to σ₁(R) √(RESOLVE · p · EPS); the rest goes round again
 
 
 @blockwise
@@ -23,29 +24,50 @@ def augment(U0, K):
     """
     if isinstance(U0, Identity):
         return U0
-    scale = np.abs(K).max(initial=0)
+    scale = norm(np.ravel(K), check_finite=False)
     if not np.isfinite(scale):
         raise ValueError("K: NaN or Inf in a basis update, expected finite numbers: the field is not finite, or the step size too large")
     if scale == 0:
         return U0
     K = K / scale
     eps = max(np.finfo(X.dtype).eps for X in (U0, K))
-    floor = (DROP * eps * np.linalg.norm(K)) ** 2
-    U = U0
-    while K.shape[1] and U.shape[1] < len(U):
-        R = K - U @ (H(U) @ K)
-        square, Q = np.linalg.eigh(H(R) @ R)
-        keep = square > max(floor, RESOLVE * len(Q) * eps * square[-1])
-        keep[:-(len(U) - U.shape[1])] = False
-        if not keep.any():
+    (m, k), p = U0.shape, K.shape[1]
+    Q = np.empty((m, min(m, k + p)), np.result_type(U0, K))
+    Q[:, :k] = U0
+    while K.shape[1] and k < m:
+        U = Q[:, :k]
+        R = _outside(U, K)
+        T, rest = _independent(R, (DROP * eps) ** 2, RESOLVE * K.shape[1] * eps, m - k)
+        if not T.shape[1]:
             break
-        B = R @ (Q[:, keep] / np.sqrt(square[keep]))
-        B = B - U @ (H(U) @ B)
-        square_B, Q_B = np.linalg.eigh(H(B) @ B)
-        new = square_B > 0.5                # less is left where B was but the rounding errors of U itself
-        U = np.hstack([U, B @ (Q_B[:, new] / np.sqrt(square_B[new]))])
-        K = R @ Q[:, ~keep]
-    return U
+        B = _outside(U, R @ T)
+        T, _ = _independent(B, 0.5, 0, B.shape[1])              # less is left where B was but the rounding errors of U itself
+        np.matmul(B, T, out=Q[:, k:k + T.shape[1]])
+        k, K = k + T.shape[1], R[:, rest]
+    return Q[:, :k]
+
+
+def _outside(U, K):
+    """(I − U Uᴴ) K."""
+    R = U @ (H(U) @ K)
+    return np.subtract(K, R, out=R)
+
+
+def _independent(R, least, resolved, most):
+    """(T, rest): R T is orthonormal, to rounding times the condition of R, and spans all columns of R but those numbered in rest.
+
+    By Cholesky with pivoting of RᴴR, for at most `most` columns; it stops where the square of the distance of every other column
+    from those it has is at most `least`, or `resolved` times the largest square.
+    """
+    G = H(R) @ R
+    largest = G.diagonal().real.max()
+    factor, invert = get_lapack_funcs(("pstrf", "trtri"), (G,))
+    C, pivots, rank, _ = factor(G, tol=max(least, resolved * largest))
+    rank, pivots = min(rank, most) if largest > least else 0, pivots - 1
+    T = np.zeros((len(G), rank), G.dtype)
+    if rank:
+        T[pivots[:rank]] = np.triu(invert(C[:rank, :rank])[0])
+    return T, pivots[rank:]
 
 
 @blockwise

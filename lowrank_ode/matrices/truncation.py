@@ -23,17 +23,42 @@ def truncate(Y, tol=0.0, relative=False, max_rank=None):
         return Y
     U, S, V = Y
     check_finite("S", S, ": the field is not finite, or the step size too large")
-    P, sigma, Qh = np.linalg.svd(S)
+    sigma, vectors = _singular_values(S)
     tail = np.append(np.hypot.accumulate(sigma[::-1])[::-1], 0)         # tail[r] = (Σ_{i>r} σᵢ²)^½, without underflow
     theta = tol * tail[0] if relative else tol
     r = max(1, np.argmax(tail <= theta))
     r = min(r, max_rank or r)
-    return LowRank(_polished(U @ P[:, :r]), np.diag(sigma[:r]), _polished(V @ H(Qh)[:, :r]))
+    P, Q = vectors(r)
+    return LowRank(_polished(U @ P), np.diag(sigma[:r]), _polished(V @ Q))
+
+
+def _singular_values(S):
+    """σ₁ ≥ σ₂ ≥ …, and the function r ↦ (P, Q), the first r singular vectors on both sides, columns.
+
+    In single precision by the eigenvalues of SᴴS in double precision, twice as fast, and half of their digits are enough. In double
+    precision, and where σᵣ is so small that the columns of S Q/σ would not be orthonormal, by LAPACK's SVD.
+    """
+    if S.dtype == np.float32:
+        precise = S.astype(np.float64)
+        square, Q = np.linalg.eigh(precise.T @ precise)
+        sigma = np.sqrt(np.maximum(square[::-1], 0))[:min(S.shape)]
+
+        def vectors(r):
+            if sigma[r - 1] > 1e-5 * sigma[0]:
+                leading = Q[:, ::-1][:, :r]
+                pair = precise @ (leading / sigma[:r]), leading
+            else:
+                pair = _singular_values(precise)[1](r)
+            return tuple(X.astype(S.dtype) for X in pair)
+        return sigma.astype(S.dtype), vectors
+    P, sigma, Qh = np.linalg.svd(S)
+    return sigma, lambda r: (P[:, :r], H(Qh)[:, :r])
 
 
 def _polished(U):
-    """One Newton step towards the nearest orthonormal basis: rounding errors do not add up over thousands of steps."""
-    return 1.5 * U - U @ (0.5 * (H(U) @ U))
+    """U itself, or, where rounding errors of many steps have added up, one Newton step nearer to the nearest orthonormal basis."""
+    defect = H(U) @ U - np.eye(U.shape[1], dtype=U.dtype)
+    return U if np.linalg.norm(defect) <= 4 * np.finfo(U.dtype).eps * U.shape[1] ** 0.5 else U - U @ (0.5 * defect)
 
 
 def check_truncation(name, tol, max_rank):

@@ -9,7 +9,7 @@ import numpy as np
 
 
 class Activation(NamedTuple):
-    value: callable
+    value: callable         # may overwrite its argument
     slope: callable         # of the output
     gain: float             # random W with entries of variance gain/inputs: activations keep their size, roughly for softplus
 
@@ -19,7 +19,7 @@ def _softplus(a):
 
 
 ACTIVATIONS = {
-    "relu": Activation(lambda a: np.maximum(a, 0), lambda z: z > 0, 2.0),
+    "relu": Activation(lambda a: np.maximum(a, 0, out=a), lambda z: z > 0, 2.0),
     "tanh": Activation(np.tanh, lambda z: 1 - z * z, 1.0),
     "softplus": Activation(_softplus, lambda z: -np.expm1(-z), 2.0),
     "identity": Activation(lambda a: a, np.ones_like, 1.0),

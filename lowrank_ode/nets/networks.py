@@ -70,7 +70,8 @@ class MLP:
         for k in reversed(range(len(Z) - 1)):
             grads = [outer(delta, Z[k]), delta.sum(axis=1, keepdims=True), *grads]
             if k:
-                delta = (H(params.blocks[2 * k]) @ delta) * slope(Z[k])
+                delta = H(params.blocks[2 * k]) @ delta
+                delta *= slope(Z[k])
         return loss, DirectSum(grads)
 
     def accuracy(self, params, x, labels):
@@ -93,7 +94,8 @@ class MLP:
         sigma = ACTIVATIONS[self.activation].value
         Z = [x.T]
         for W, b in zip(params.blocks[::2], params.blocks[1::2], strict=True):
-            a = W @ Z[-1] + b
+            a = W @ Z[-1]
+            a += b
             Z.append(sigma(a) if len(Z) < len(self.widths) - 1 else a)
         return Z
 

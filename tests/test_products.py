@@ -1,0 +1,39 @@
+"""Products in the cheapest order, leading blocks and multiples of the identity: each the same matrix as the plain formula."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from scipy.sparse.linalg import aslinearoperator
+
+from lowrank_ode import LowRank
+from lowrank_ode.matrices import H, Identity, dense, leading, norm, outer, restrict
+
+
+@pytest.mark.parametrize("kind", ["ndarray", "LowRank", "sparse", "LinearOperator", "outer"])
+def test_restrict_is_the_product_with_both_bases_in_whatever_form_the_matrix_comes(kind):
+    rng = np.random.default_rng(0)
+    A, B = rng.standard_normal((9, 3)) + 1j * rng.standard_normal((9, 3)), rng.standard_normal((7, 3))
+    U, V = rng.standard_normal((9, 4)) + 1j * rng.standard_normal((9, 4)), rng.standard_normal((7, 2))
+    G = {"ndarray": A @ B.T, "LowRank": LowRank(A, np.eye(3), B), "sparse": sp.csr_array(A @ B.T), "outer": -2 * outer(A, B),
+         "LinearOperator": aslinearoperator(A @ B.T)}[kind]
+    expected = H(U) @ (A @ B.T) @ V * (-2 if kind == "outer" else 1)
+    assert np.linalg.norm(restrict(U, G, V) - expected) <= 1e-13 * np.linalg.norm(expected)
+
+
+def test_leading_is_the_same_matrix_in_larger_bases():
+    rng = np.random.default_rng(0)
+    U, V, S = np.linalg.qr(rng.standard_normal((9, 6)))[0], np.linalg.qr(rng.standard_normal((7, 5)))[0], rng.standard_normal((4, 3))
+    larger = leading(S, U, V)
+    assert larger.shape == (6, 5) and norm(LowRank(U, larger, V) - LowRank(U[:, :4], S, V[:, :3])) <= 1e-14
+    assert leading(S, Identity(4), Identity(3)) is S
+
+
+def test_a_multiple_of_the_identity_stays_a_number():
+    """c K Vᴴ scales no array; sums of equal multiples stay one, sums of different ones do not."""
+    rng = np.random.default_rng(0)
+    K, V = rng.standard_normal((5, 2)), rng.standard_normal((4, 2))
+    Y = outer(K, V)
+    assert (-Y).U is K and (-Y).S == Identity(2, -1) and np.array_equal(dense(-Y), -K @ V.T)
+    assert (2 * Y + 2 * Y).S == Identity(4, 2) and np.allclose(dense(2 * Y - Y), K @ V.T, atol=1e-15)
+    assert (1j * Y).dtype == complex and np.allclose(dense(H(1j * Y)), H(1j * K @ V.T), atol=1e-15) and (-Y).dtype == float
+    assert norm(3 * Y) == pytest.approx(3 * norm(K @ V.T), rel=1e-14)
