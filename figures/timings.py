@@ -119,14 +119,15 @@ def compute(settings, piece, progress):
 
 
 def table(data):
-    """For each width and rank: ours in ms, its ratio to the floor, PyTorch's three passes over ours, and ours over our dense step."""
-    dense = {row["width"]: row["seconds"] for row in data["rows"] if row["what"] == "train" and row["rank"] is None}
-    for row in data["rows"]:
-        if row["what"] == "train" and row["rank"]:
-            took = row["seconds"]
-            yield {"width": row["width"], "rank": row["rank"], "ms": 1e3 * took["ours"], "over_floor": took["ours"] / took["floor"],
-                   "speedup": took["torch"] / took["ours"] if "torch" in took else None,
-                   "of_dense": took["ours"] / min(dense[row["width"]].values())}
+    """Rows of a Markdown table: ms of a training step, over its products alone, PyTorch's three passes over ours, ours over dense."""
+    training = [row for row in data["rows"] if row["what"] == "train"]
+    dense = {row["width"]: min(row["seconds"].values()) for row in training if row["rank"] is None}
+    for row in training:
+        if row["rank"]:
+            took, width = row["seconds"], row["width"]
+            gain = f"{took['torch'] / took['ours']:.1f}" if "torch" in took else ""
+            yield (f"| {width} | {row['rank']} | {1e3 * took['ours']:.0f} | {took['ours'] / took['floor']:.1f} | {gain} | "
+                   f"{took['ours'] / dense[width]:.2f} |")
 
 
 def draw(data):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from figures import _run, rank_evolution
+from figures import _run, rank_evolution, scaling, timings
 from figures.__main__ import NAMES, main
 from lowrank_ode.results import read_json
 
@@ -145,7 +145,7 @@ def test_every_figure_has_a_caption_that_ends_its_first_sentence_and_stored_resu
         caption = importlib.import_module(f"figures.{name}").__doc__
         assert ".\n" in caption and all(path.exists() for path in _run.paths(name, "default"))
     assert NAMES == ["bound_tightness", "conformance", "conservation", "gradient_flow", "lubich_oseledets", "orders", "rank_evolution",
-                     "singular_values", "stagnation"]
+                     "scaling", "singular_values", "stagnation", "timings"]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda m: m.__name__)
@@ -169,3 +169,22 @@ def test_the_command_refuses_unknown_figures(capsys):
     with pytest.raises(SystemExit):
         main(["no_such_figure"])
     assert "conservation, gradient_flow" in capsys.readouterr().err and Path(_run.FOLDER / "gradient_flow.py").exists()
+
+
+def test_timings_claim():
+    """Each step within 2.5 times its matrix products, cheaper than dense at the small ranks; the table in the docs is that of the JSON."""
+    data = stored("timings")
+    steps = [row for row in data["rows"] if row["what"] == "train" and row["rank"]]
+    assert len(steps) == sum(map(len, data["settings"]["ranks"].values()))
+    assert all(row["seconds"]["ours"] <= 2.5 * row["seconds"]["floor"] for row in steps)
+    page = (_run.FOLDER.parent / "docs/6-speed.md").read_text(encoding="utf-8")
+    assert all(line in page for line in timings.table(data))
+    share = {(row["width"], row["rank"]): float(line.split("|")[-2]) for row, line in zip(steps, timings.table(data), strict=True)}
+    assert share[500, 10] < 1 and share[5120, 160] < 1
+
+
+def test_scaling_claim():
+    data = stored("scaling")
+    for found in data["methods"].values():
+        assert abs(scaling.slope(data["n"], found["seconds"]) - 1) <= 0.1 and abs(scaling.slope(data["n"], found["bytes"]) - 1) <= 0.02
+        assert found["bytes"][-1] < 2e9 and data["n"][-1] == 10**6

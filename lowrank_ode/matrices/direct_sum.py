@@ -23,6 +23,9 @@ class Identity:
     scale: complex = 1
     __array_ufunc__ = None
 
+    def __repr__(self):
+        return f"Identity({self.n})" if self.scale == 1 else f"{self.scale} · Identity({self.n})"
+
     @property
     def shape(self):
         return self.n, self.n
