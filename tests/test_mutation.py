@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-
 from mutation.report import reasons, report
 
 ROOT = Path(__file__).parent.parent
@@ -15,7 +14,7 @@ def read(name):
 
 
 def test_the_page_of_results_shows_the_last_run_and_each_survivor_has_its_reason():
-    page, complaints = report(json.loads(read("docs/mutation.json")), reasons(read("mutation/equivalent.txt")))
+    page, complaints = report(json.loads(read("docs/mutation.json")), reasons(read("tests/mutation/equivalent.txt")))
     assert page == read("docs/mutation-results.md") and complaints == []
 
 

@@ -1,7 +1,7 @@
-"""python -m mutation [--jobs N] [--alive] [FILE …]: break the core in each way that setup.cfg names, one at a time; do the tests notice?
+"""python -m tests.mutation [--jobs N] [--alive] [FILE …]: break the core in each way that setup.cfg names, one by one; do the tests notice?
 
 docs/mutation.json keeps, for each file, the outcome of its last run; docs/mutation-results.md shows it, beside the reasons why some mutants
-cannot be noticed (mutation/equivalent.txt). Ends with an error if a mutant lives without a reason, or a reason belongs to no mutant alive.
+cannot be noticed (equivalent.txt). Ends with an error if a mutant lives without a reason, or a reason belongs to no mutant alive.
 """
 
 import argparse
@@ -20,11 +20,11 @@ from .report import reasons, report
 from .trial import prepare, trial
 
 OUTCOME, PAGE = ROOT / "docs/mutation.json", ROOT / "docs/mutation-results.md"
-EQUIVALENT, KILLERS = ROOT / "mutation/equivalent.txt", ROOT / "mutation/killers.json"
+EQUIVALENT, KILLERS = ROOT / "tests/mutation/equivalent.txt", ROOT / "tests/mutation/killers.json"
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="python -m mutation", description=__doc__.partition(": ")[2])
+    parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__.partition(": ")[2])
     parser.add_argument("files", nargs="*", metavar="FILE", help="such as lowrank_ode/substeps.py (default: all that setup.cfg names)")
     parser.add_argument("--jobs", type=int, default=1, help="processes side by side (default 1)")
     parser.add_argument("--alive", action="store_true", help="after a change of tests alone: only mutants that no test has killed yet")

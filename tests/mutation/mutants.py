@@ -12,7 +12,7 @@ from cosmic_ray.plugins import get_operator
 
 from . import operators
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 CONFIG = configparser.ConfigParser(interpolation=configparser.ExtendedInterpolation())
 CONFIG.read(ROOT / "setup.cfg", encoding="utf-8")
 

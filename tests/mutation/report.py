@@ -21,7 +21,7 @@ def report(outcome, reasons):
     rows = [(f"`{file}`", result["mutants"], result["killed"], sum((file, change) in reasons for change in result["alive"]))
             for file, result in outcome.items()]
     rows.append(("all", *(sum(row[k] for row in rows) for k in (1, 2, 3))))
-    lines = ["# Mutation testing: the last run", "", "Written by `python -m mutation`; [What it means](mutation-testing.md).", "",
+    lines = ["# Mutation testing: the last run", "", "Written by `python -m tests.mutation`; [What it means](mutation-testing.md).", "",
              "| file | mutants | killed | equivalent | alive | killed / all | killed / (all − equivalent) |",
              "|---|---|---|---|---|---|---|"]
     for name, mutants, killed, equivalent in rows:
