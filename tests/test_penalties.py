@@ -81,9 +81,12 @@ def test_the_penalty_of_a_network_is_a_sum_over_its_low_rank_layers_and_a_step_a
 
 def test_equal_singular_values_and_the_zero_matrix_have_neither_penalty_nor_gradient():
     """Equal to rounding, that is: dividing by an R that is rounding would give a gradient of size 1 in a random direction."""
-    for sigma in (np.ones(1), np.ones(4), np.zeros(3)):
-        R, gradient = penalty(block(sigma, 0))
-        assert R <= 10 * EPS * len(sigma) and not gradient.S.any()
+    for size in (1e-6, 1.0, 1e6):
+        for sigma in (np.ones(1), np.ones(4), np.zeros(3)):
+            R, gradient = penalty(block(sigma, 0, size))
+            assert R <= 10 * EPS * len(sigma) * size**2 and not gradient.S.any()
+        R, gradient = penalty(block(np.array([1, 1 - 1e-13]), 0, size))
+        assert abs(np.linalg.norm(gradient.S) / (2 * size) - 1) <= 1e-3           # 2 S(SᵀS − α²I)/R, with S = size · orthogonal
 
 
 def test_a_core_that_is_not_square_is_refused():

@@ -37,3 +37,8 @@ def test_a_multiple_of_the_identity_stays_a_number():
     assert (2 * Y + 2 * Y).S == Identity(4, 2) and np.allclose(dense(2 * Y - Y), K @ V.T, atol=1e-15)
     assert (1j * Y).dtype == complex and np.allclose(dense(H(1j * Y)), H(1j * K @ V.T), atol=1e-15) and (-Y).dtype == float
     assert norm(3 * Y) == pytest.approx(3 * norm(K @ V.T), rel=1e-14)
+
+
+def test_sums_of_products_keep_single_precision():
+    Y = outer(np.ones((5, 2), np.float32), np.ones((4, 2), np.float32))
+    assert {Z.dtype for Z in (Y, -Y, 2 * Y + Y, Y + Y, Y + LowRank(Y.U, np.eye(2, dtype=np.float32), Y.V))} == {np.dtype(np.float32)}
