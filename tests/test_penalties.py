@@ -92,3 +92,8 @@ def test_equal_singular_values_and_the_zero_matrix_have_neither_penalty_nor_grad
 def test_a_core_that_is_not_square_is_refused():
     with pytest.raises(ValueError, match=r"params: a core S of shape \(2, 3\)"):
         penalty(LowRank(np.eye(5, 2), np.ones((2, 3)), np.eye(5, 3)))
+
+
+def test_single_precision_is_kept():
+    W = LowRank(np.eye(5, 2, dtype=np.float32), np.diag([2, 1]).astype(np.float32), np.eye(4, 2, dtype=np.float32))
+    assert penalty(W)[1].dtype == np.float32

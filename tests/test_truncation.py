@@ -30,14 +30,30 @@ def test_tolerance_zero_keeps_every_nonzero_singular_value_where_its_square_unde
 
 def test_truncation_returns_bases_that_are_orthonormal_to_rounding_from_bases_that_are_so_only_roughly():
     """A defect of 50 EPS √r, beyond what rounding makes, is mended, and from 1e-6 one Newton step leaves its square."""
+    for m, r in ((4000, 16), (800, 400)):
+        good, S = random_basis(np.random.default_rng(0), m, r), np.diag(np.linspace(2, 1, r))
+        for dtype in (np.float32, np.float64):
+            loose = (good * (1 + 25 * np.finfo(dtype).eps)).astype(dtype)
+            Y = truncate(LowRank(loose, S.astype(dtype), loose))
+            assert defect(loose) > 1.5 * ORTHONORMAL and defect(Y.U) <= ORTHONORMAL and defect(Y.V) <= ORTHONORMAL and Y.dtype == dtype
+        Y = truncate(LowRank(good * (1 + 1e-6), S, good))
+        assert np.linalg.norm(Y.U.T @ Y.U - np.eye(r)) <= 2e-11 * r**0.5
+
+
+@pytest.mark.parametrize("size", [1e-3, 1, 1e3])
+def test_in_single_precision_small_singular_values_keep_their_vectors_whatever_the_scale(size):
+    """The fast way by SᴴS divides by σᵣ: the obvious one is the SVD in double precision."""
     rng = np.random.default_rng(0)
-    good, S = random_basis(rng, 4000, 16), np.diag(2.0 ** -np.arange(16))
-    for stretch in (25 * np.finfo(float).eps, -1e-12):
-        loose = good * (1 + stretch)
-        Y = truncate(LowRank(loose, S, loose))
-        assert defect(loose) > 1.5 * ORTHONORMAL and defect(Y.U) <= ORTHONORMAL and defect(Y.V) <= ORTHONORMAL
-    Y = truncate(LowRank(good * (1 + 1e-6), S, good))
-    assert defect(Y.U) * np.finfo(float).eps <= 1e-11
+    P, Q = random_basis(rng, 4, 4), random_basis(rng, 4, 4)
+    S = (size * (P * [1, 1e-3, 1e-6, 1e-7]) @ Q.T).astype(np.float32)
+    bases = random_basis(rng, 9, 4, np.float32), random_basis(rng, 8, 4, np.float32)
+    for rank in (1, 2, 3, 4):
+        Y = truncate(LowRank(bases[0], S, bases[1]), max_rank=rank)
+        sigma = np.linalg.svd(S.astype(float), compute_uv=False)
+        assert defect(Y.U) <= ORTHONORMAL and defect(Y.V) <= ORTHONORMAL
+        assert np.abs(np.diag(Y.S) - sigma[:rank]).max() <= 10 * np.finfo(np.float32).eps * size
+        distance = (Y - LowRank(bases[0], S, bases[1])).norm()
+        assert abs(distance - np.linalg.norm(sigma[rank:])) <= 10 * np.finfo(np.float32).eps * size
 
 
 def test_max_rank_caps_and_a_dense_block_passes_untouched():

@@ -27,16 +27,18 @@ def main():
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__.partition(": ")[2])
     parser.add_argument("files", nargs="*", metavar="FILE", help="such as lowrank_ode/substeps.py (default: all that setup.cfg names)")
     parser.add_argument("--jobs", type=int, default=1, help="processes side by side (default 1)")
-    parser.add_argument("--alive", action="store_true", help="after a change of tests alone: only mutants that no test has killed yet")
+    parser.add_argument("--alive", action="store_true", help="only mutants that no test has killed yet, and that have no reason to live")
     options = parser.parse_args()
     found = [mutant for file in options.files or CONFIG["mutation:tests"] for mutant in mutants(file)]
     outcome, killers = load(OUTCOME), load(KILLERS)
+    why = reasons(EQUIVALENT.read_text(encoding="utf-8"))
     known = [killers.get(mutant.file, {}).get(mutant.change) for mutant in found]
+    settled = [options.alive and (bool(killer) or mutant[:2] in why) for mutant, killer in zip(found, known, strict=True)]
     with multiprocessing.Pool(options.jobs, prepare) as pool:
         unchanged = Mutant(found[0].file, "", (ROOT / found[0].file).read_text(encoding="utf-8"))
         if failed := pool.apply(trial, [unchanged]):
             sys.exit(f"without any mutation, {failed} fails")
-        verdicts = pool.imap(verdict, zip(found, known, itertools.repeat(options.alive)))
+        verdicts = pool.imap(verdict, zip(found, known, settled, strict=True))
         for file, group in itertools.groupby(zip(found, tqdm(verdicts, total=len(found)), strict=True), lambda pair: pair[0].file):
             told = {mutant.change: killer for mutant, killer in group}
             alive = [change for change, killer in told.items() if killer is None]
@@ -44,14 +46,14 @@ def main():
             killers[file] = {change: killer for change, killer in told.items() if killer}
             save(OUTCOME, {name: outcome[name] for name in CONFIG["mutation:tests"] if name in outcome})
             save(KILLERS, killers)
-    page, complaints = report(load(OUTCOME), reasons(EQUIVALENT.read_text(encoding="utf-8")))
+    page, complaints = report(load(OUTCOME), why)
     PAGE.write_text(page, encoding="utf-8")
     sys.exit("\n\n".join(complaints))
 
 
 def verdict(task):
-    mutant, known, only_alive = task
-    return known if known and only_alive else trial(mutant, known)
+    mutant, known, settled = task
+    return known if settled else trial(mutant, known)
 
 
 def load(path):
