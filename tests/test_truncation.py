@@ -29,23 +29,24 @@ def test_tolerance_zero_keeps_every_nonzero_singular_value_where_its_square_unde
 
 
 def test_truncation_returns_bases_that_are_orthonormal_to_rounding_from_bases_that_are_so_only_roughly():
-    """A defect of 50 EPS √r, beyond what rounding makes, is mended, and from 1e-6 one Newton step leaves its square."""
+    """A defect of 36 EPS √r, beyond what rounding makes, is mended, and from 1e-6 one Newton step leaves its square."""
     for m, r in ((4000, 16), (800, 400)):
         good, S = random_basis(np.random.default_rng(0), m, r), np.diag(np.linspace(2, 1, r))
         for dtype in (np.float32, np.float64):
-            loose = (good * (1 + 25 * np.finfo(dtype).eps)).astype(dtype)
+            loose = (good * (1 + 18 * np.finfo(dtype).eps)).astype(dtype)
             Y = truncate(LowRank(loose, S.astype(dtype), loose))
-            assert defect(loose) > 1.5 * ORTHONORMAL and defect(Y.U) <= ORTHONORMAL and defect(Y.V) <= ORTHONORMAL and Y.dtype == dtype
+            assert defect(loose) > ORTHONORMAL and defect(Y.U) <= ORTHONORMAL and defect(Y.V) <= ORTHONORMAL and Y.dtype == dtype
         Y = truncate(LowRank(good * (1 + 1e-6), S, good))
         assert np.linalg.norm(Y.U.T @ Y.U - np.eye(r)) <= 2e-11 * r**0.5
 
 
 @pytest.mark.parametrize("size", [1e-3, 1, 1e3])
-def test_in_single_precision_small_singular_values_keep_their_vectors_whatever_the_scale(size):
+@pytest.mark.parametrize("spectrum", [(1, 1e-3, 1e-6, 1e-7), (1, 1, 1, 1e-7)])
+def test_in_single_precision_small_singular_values_keep_their_vectors_whatever_the_scale(size, spectrum):
     """The fast way by SᴴS divides by σᵣ: the obvious one is the SVD in double precision."""
     rng = np.random.default_rng(0)
     P, Q = random_basis(rng, 4, 4), random_basis(rng, 4, 4)
-    S = (size * (P * [1, 1e-3, 1e-6, 1e-7]) @ Q.T).astype(np.float32)
+    S = (size * (P * spectrum) @ Q.T).astype(np.float32)
     bases = random_basis(rng, 9, 4, np.float32), random_basis(rng, 8, 4, np.float32)
     for rank in (1, 2, 3, 4):
         Y = truncate(LowRank(bases[0], S, bases[1]), max_rank=rank)
