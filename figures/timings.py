@@ -16,6 +16,7 @@ from itertools import pairwise
 import numpy as np
 
 from lowrank_ode import DLRT, Dense
+from lowrank_ode.compression import merged
 from lowrank_ode.nets import mlp
 from lowrank_ode.substeps import euler
 from lowrank_ode.training import gradient_field
@@ -39,21 +40,23 @@ def products(widths, r, b, rng):
         return rng.random(shape, np.float32)
 
     shapes = list(pairwise(widths))
-    layers = [{"Z": random(m, b), "D": random(n, b), "U": random(n, r), "V": random(m, r), "S": random(r, r), "U1": random(n, 2 * r),
-               "V1": random(m, 2 * r), "P": random(2 * r, r), "small": random(r, b)} for m, n in shapes]
+    layers = [{"Z": random(b, m).T, "D": random(b, n).T, "U": random(n, r), "V": random(m, r), "S": random(r, r), "U1": random(n, 2 * r),
+               "V1": random(m, 2 * r), "P": random(2 * r, r), "small": random(b, r)} for m, n in shapes]
 
     def job():
         for number, x in enumerate(layers[:-1]):
             Z, D, U, V, S, P, small = x["Z"], x["D"], x["U"], x["V"], x["S"], x["P"], x["small"]
-            V.T @ Z, S @ small, U @ small                                               # forward
+            Z.T @ V, S @ small.T, U @ small.T                                           # forward
+            D.T @ U                                                                     # backward
             if number:
-                U.T @ D, S @ small, V @ small                                           # backward
-            Z.T @ V, D @ small.T, U.T @ D, Z @ small.T                                  # G V0, Gᵀ U0
+                small @ S, V @ small.T
+            D @ small, Z @ small                                                        # G V0, Gᵀ U0
             for B, B1 in ((U, x["U1"]), (V, x["V1"])):
                 for _ in range(2):                                                      # augment: orthogonalise, normalise, twice
                     B.T @ B, B @ S, B.T @ B, B @ S
                 B1 @ P, B.T @ B                                                         # new basis, and how orthonormal it is
-            (x["U1"].T @ D) @ (Z.T @ x["V1"])                                           # Ûᵀ G V̂
+            both = np.hstack([D.T @ U, small])
+            both.T @ np.hstack([Z.T @ V, small])                                        # Ûᵀ G V̂
         Z, D = layers[-1]["Z"], layers[-1]["D"]
         W = D @ Z.T
         W @ Z, W.T @ D
@@ -99,7 +102,7 @@ def training_jobs(width, rank, settings):
 def prediction_job(width, rank, settings):
     rng, net = np.random.default_rng(settings["seed"]), mlp([784, *[width] * 4, 10])
     ranks = rank and [min(rank, 784), rank, rank, rank, None]
-    (x, _), params = _batch(rng, settings["images"]), net.init(rng, ranks, np.float32)
+    (x, _), params = _batch(rng, settings["images"]), merged(net.init(rng, ranks, np.float32))
     return {"ours": lambda: net.outputs(params, x)}
 
 

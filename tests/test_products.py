@@ -39,6 +39,26 @@ def test_a_multiple_of_the_identity_stays_a_number():
     assert norm(3 * Y) == pytest.approx(3 * norm(K @ V.T), rel=1e-14) and not dense(0 * Y).any()
 
 
+@pytest.mark.parametrize("c", [1, -2, 1j])
+def test_known_products_change_no_product_and_are_used_where_the_leading_columns_agree(c):
+    """A gradient that knows ΔᴴU and ZᴴV is the same matrix: scaled, as an adjoint, between bases that begin with U and V, and others."""
+    rng = np.random.default_rng(0)
+    D, Z = rng.standard_normal((9, 3)) + 1j * rng.standard_normal((9, 3)), rng.standard_normal((7, 3))
+    bases = [rng.standard_normal((9, 4)) + 1j * rng.standard_normal((9, 4)), rng.standard_normal((7, 5))]
+    (U1, V1), (U, V) = bases, (X[:, :2].copy() for X in bases)
+    plain, right, wrong = ([c * LowRank(D, np.eye(3), Z, *known), H(H(c * LowRank(D, np.eye(3), Z, *known)))] for known in
+                           ((), ((U, H(D) @ U), (V, H(Z) @ V)), ((U, 0 * H(D) @ U), (V, 0 * H(Z) @ V))))
+    products = [lambda G: G @ V, lambda G: G @ V1, lambda G: H(U) @ G, lambda G: H(U1) @ G, lambda G: restrict(U, G, V),
+                lambda G: restrict(U1, G, V1), lambda G: H(G) @ U1, lambda G: restrict(V1, H(G), U)]
+    others = [lambda G: G @ V[:, :1], lambda G: G @ V1[:, 1:], lambda G: H(U + 1) @ G, lambda G: (G + G) @ V, lambda G: G.dense()]
+    for G, known, zero in zip(plain, right, wrong, strict=True):
+        for product in products:
+            assert np.linalg.norm(product(known) - product(G)) <= 1e-13 * np.linalg.norm(product(G))
+            assert np.linalg.norm(product(zero) - product(G)) > 0.1 * np.linalg.norm(product(G))
+        for product in others:
+            assert np.array_equal(product(known), product(G)) and np.array_equal(product(zero), product(G))
+
+
 def test_sums_of_products_keep_single_precision():
     Y = outer(np.ones((5, 2), np.float32), np.ones((4, 2), np.float32))
     assert {Z.dtype for Z in (Y, -Y, 2 * Y + Y, Y + Y, Y + LowRank(Y.U, np.eye(2, dtype=np.float32), Y.V))} == {np.dtype(np.float32)}

@@ -3,8 +3,30 @@
 from .direct_sum import DirectSum, H, Identity, blockwise
 from .lowrank import LowRank, dense, leading, norm, outer, restrict
 from .orthonormal import augment, orth
+from .threads import THREADS, in_threads
 from .truncation import best_approximation, check_truncation, retract, tangent_projection, truncate
 from .validation import check_count, check_state
 
-__all__ = ["DirectSum", "H", "Identity", "LowRank", "augment", "best_approximation", "blockwise", "check_count", "check_state",
-           "check_truncation", "dense", "leading", "norm", "orth", "outer", "restrict", "retract", "tangent_projection", "truncate"]
+__all__ = [
+           "THREADS",
+           "DirectSum",
+           "H",
+           "Identity",
+           "LowRank",
+           "augment",
+           "best_approximation",
+           "blockwise",
+           "check_count",
+           "check_state",
+           "check_truncation",
+           "dense",
+           "in_threads",
+           "leading",
+           "norm",
+           "orth",
+           "outer",
+           "restrict",
+           "retract",
+           "tangent_projection",
+           "truncate",
+]

@@ -3,11 +3,12 @@
 import functools
 import operator
 from dataclasses import dataclass
-from itertools import repeat
 
 import numpy as np
 from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator
+
+from .threads import in_threads
 
 
 def H(X):
@@ -31,7 +32,7 @@ class Identity:
         return self.n, self.n
 
     def adjoint(self):
-        return Identity(self.n, np.conj(self.scale))
+        return Identity(self.n, self.scale.conjugate())
 
     def __mul__(self, c):
         return Identity(self.n, c * self.scale)
@@ -98,8 +99,11 @@ def _factors(X):
     return (Identity(m), X, Identity(n)) if isinstance(X, np.ndarray) else X
 
 
-def blockwise(function):
-    """Let a function of matrices act block by block on direct sums; arguments that are no direct sum are the same for every block."""
+def blockwise(function, threads=False):
+    """Let a function of matrices act block by block on direct sums; arguments that are no direct sum are the same for every block.
+
+    With `threads` blocks are worked on at the same time (`in_threads`).
+    """
 
     @functools.wraps(function)
     def of_blocks(*args, **options):
@@ -108,13 +112,16 @@ def blockwise(function):
             return function(*args, **options)
         if len(counts) > 1:
             raise ValueError(f"{function.__name__}: direct sums of {sorted(counts)} blocks, expected equally many")
-        columns = (X.blocks if isinstance(X, DirectSum) else repeat(X) for X in args)
-        return DirectSum(of_blocks(*row, **options) for row in zip(*columns, strict=False))
+        columns = [X.blocks if isinstance(X, DirectSum) else [X] * max(counts) for X in args]
+        return DirectSum((in_threads if threads else map)(functools.partial(of_blocks, **options), *columns))
 
     return of_blocks
 
 
-@blockwise
+blockwise_in_threads = functools.partial(blockwise, threads=True)
+
+
+@blockwise_in_threads
 def _matmul(X, Z):
     return Z @ X if isinstance(Z, Identity) else X @ Z          # the `@` of a LinearOperator would refuse an Identity
 

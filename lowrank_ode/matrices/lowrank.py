@@ -8,7 +8,7 @@ from scipy.linalg import norm as frobenius
 from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
-from .direct_sum import DirectSum, H, Identity, blockwise
+from .direct_sum import DirectSum, H, Identity, blockwise, blockwise_in_threads
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,6 +20,9 @@ class LowRank:
     with an ndarray gives an ndarray; + sparse or LinearOperator gives a LinearOperator. On direct sums of factors the constructor acts
     block by block, and LowRank(Identity, W, Identity) is W itself.
 
+    Who has multiplied with the factors already may say so: left = (X, UᴴX) and right = (X, VᴴX), kept under scaling and adjoint, spare the
+    products of U and V with matrices whose leading columns are X. A gradient Δ Zᴴ comes with those that backprop had to make.
+
     Raises ValueError if a factor is not two-dimensional or the shapes do not fit.
 
     >>> Y = LowRank(np.eye(4, 2), np.diag([3., 4.]), np.eye(5, 2))
@@ -30,9 +33,11 @@ class LowRank:
     U: np.ndarray
     S: np.ndarray
     V: np.ndarray
+    left: tuple | None = None
+    right: tuple | None = None
     __array_ufunc__ = None      # ndarrays leave `array @ Y` and `array + Y` to the methods below
 
-    def __new__(cls, U, S, V):
+    def __new__(cls, U, S, V, left=None, right=None):
         if isinstance(S, DirectSum):
             return blockwise(cls)(U, S, V)
         if isinstance(U, Identity) and isinstance(V, Identity):
@@ -67,7 +72,7 @@ class LowRank:
         return np.result_type(*(X.scale if isinstance(X, Identity) else X.dtype for X in self))
 
     def adjoint(self):
-        return LowRank(self.V, H(self.S), self.U)
+        return LowRank(self.V, H(self.S), self.U, self.right, self.left)
 
     def dense(self):
         """The m × n ndarray."""
@@ -89,7 +94,7 @@ class LowRank:
         if isinstance(X, LowRank):
             return LowRank(U, S @ (H(V) @ X.U) @ X.S, X.V)
         if isinstance(X, np.ndarray):
-            return U @ (S @ (H(V) @ X))
+            return U @ (S @ _adjoint_times(V, X, self.right))
         if isinstance(X, Identity):
             return self
         return LowRank(U, S, H(X) @ V) if _is_operator(X) else NotImplemented
@@ -97,7 +102,7 @@ class LowRank:
     def __rmatmul__(self, X):
         U, S, V = self
         if isinstance(X, np.ndarray):
-            return H(V @ H((X @ U) @ S))            # faster than (X U S) Vᴴ, which reads V against its rows
+            return H(V @ (H(S) @ _adjoint_times(U, H(X), self.left)))       # (X U S) Vᴴ would read V against its rows
         return LowRank(X @ U, S, V) if issparse(X) else NotImplemented
 
     def __add__(self, X):
@@ -124,7 +129,7 @@ class LowRank:
         if not np.isscalar(c):
             return NotImplemented
         U, S, V = self
-        return LowRank(U, c * S, V)
+        return LowRank(U, c * S, V, self.left, self.right)
 
     __rmul__ = __mul__
 
@@ -137,10 +142,12 @@ def outer(K, V):
     return H(V) if isinstance(K, Identity) else LowRank(K, Identity(V.shape[1]), V)
 
 
-@blockwise
+@blockwise_in_threads
 def restrict(U, G, V):
     """Uᴴ G V; of a G = A S Bᴴ in factors as (UᴴA) S (BᴴV), so that G is not multiplied out in between."""
-    return (H(U) @ G.U) @ G.S @ (H(G.V) @ V) if isinstance(G, LowRank) else H(U) @ G @ V
+    if not isinstance(G, LowRank):
+        return H(U) @ G @ V
+    return H(_adjoint_times(G.U, U, G.left)) @ G.S @ _adjoint_times(G.V, V, G.right)
 
 
 @blockwise
@@ -168,6 +175,14 @@ def norm(X):
     if isinstance(X, DirectSum):
         return np.hypot.reduce([norm(block) for block in X.blocks])
     return X.norm() if isinstance(X, LowRank) else frobenius(np.ravel(dense(X)), check_finite=False)    # nrm2: squares do not overflow
+
+
+def _adjoint_times(factor, X, known):
+    """factorᴴ X, where known = (X0, factorᴴ X0), if given, spares the leading columns of X that are X0."""
+    k = known[0].shape[1] if known else 0
+    if not (known and k <= X.shape[1] and np.array_equal(X[:, :k], known[0])):
+        return H(factor) @ X
+    return np.hstack([known[1], H(factor) @ X[:, k:]]) if k < X.shape[1] else known[1]
 
 
 def _is_operator(X):

@@ -3,13 +3,13 @@
 import numpy as np
 from scipy.linalg import get_lapack_funcs, norm
 
-from .direct_sum import H, Identity, blockwise
+from .direct_sum import H, Identity, blockwise_in_threads
 
 DROP = 10       # a direction of K below DROP · EPS · ‖K‖ is rounding, and is dropped
 RESOLVE = 10    # one Gram matrix RᴴR resolves singular values down to σ₁(R) √(RESOLVE · p · EPS); the rest goes round again
 
 
-@blockwise
+@blockwise_in_threads
 def augment(U0, K):
     """Orthonormal basis Û (m, r + k) of range [U0, K], with U0 (m, r, orthonormal) as its leading block [CKL22]; K is (m, p).
 
@@ -70,7 +70,7 @@ def _independent(R, least, resolved, most):
     return T, pivots[rank:]
 
 
-@blockwise
+@blockwise_in_threads
 def orth(K, U0=None):
     """Orthonormal basis of the range of K (m, r).
 

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from .direct_sum import H, blockwise
+from .direct_sum import H, blockwise, blockwise_in_threads
 from .lowrank import LowRank, dense, outer
 from .orthonormal import augment
 from .validation import check_count, check_finite
 
 
-@blockwise
+@blockwise_in_threads
 def truncate(Y, tol=0.0, relative=False, max_rank=None):
     """Y = U S Vᴴ with orthonormal bases, cut to the smallest rank r ≥ 1 whose discarded tail (Σ_{i>r} σᵢ²)^½ is at most θ [CKL22].
 
@@ -69,7 +69,7 @@ def check_truncation(name, tol, max_rank):
         check_count("max_rank", max_rank)
 
 
-@blockwise
+@blockwise_in_threads
 def best_approximation(A, rank=None, tol=None):
     """Best approximation in the Frobenius norm, as a LowRank with orthonormal bases: of rank r, or the smallest within tol (absolute).
 
@@ -96,7 +96,7 @@ def retract(Y, Z):
     return best_approximation(Z, rank=Y.rank) if isinstance(Y, LowRank) else dense(Z)
 
 
-@blockwise
+@blockwise_in_threads
 def tangent_projection(Y, Z):
     """P(Y)Z = U Uᴴ Z + Z V Vᴴ − U Uᴴ Z V Vᴴ, the orthogonal projection of Z onto the tangent space at Y = U S Vᴴ [KL07].
 

@@ -9,18 +9,18 @@ import numpy as np
 
 
 class Activation(NamedTuple):
-    value: callable         # may overwrite its argument
+    value: callable         # overwrites its argument, and returns it
     slope: callable         # of the output
     gain: float             # random W with entries of variance gain/inputs: activations keep their size, roughly for softplus
 
 
 def _softplus(a):
-    return np.maximum(a, 0) + np.log1p(np.exp(np.where(a > 0, -a, a)))
+    return np.add(np.maximum(a, 0), np.log1p(np.exp(np.where(a > 0, -a, a))), out=a)
 
 
 ACTIVATIONS = {
     "relu": Activation(lambda a: np.maximum(a, 0, out=a), lambda z: z > 0, 2.0),
-    "tanh": Activation(np.tanh, lambda z: 1 - z * z, 1.0),
+    "tanh": Activation(lambda a: np.tanh(a, out=a), lambda z: 1 - z * z, 1.0),
     "softplus": Activation(_softplus, lambda z: -np.expm1(-z), 2.0),
     "identity": Activation(lambda a: a, np.ones_like, 1.0),
 }

@@ -1,8 +1,8 @@
 """The multilayer perceptron, forwards and backwards.
 
 Activations are matrices with a column an example, Z (features, batch), as in the papers: a layer is Z ↦ σ(W Z + b 1ᵀ), and with
-Δ = ∂loss/∂(W Z + b 1ᵀ) the gradients are ∇_W = Δ Zᵀ, kept as these two factors, ∇_b = Δ 1, and Wᵀ Δ for the layer below. Written with
-`@` alone, so W may be an ndarray or a LowRank, in which case nothing of size m × n appears.
+Δ = ∂loss/∂(W Z + b 1ᵀ) the gradients are ∇_W = Δ Zᵀ, kept as these two factors, ∇_b = Δ 1, and Wᵀ Δ for the layer below. W may be an
+ndarray or a LowRank, in which case nothing of size m × n appears.
 """
 
 from dataclasses import dataclass
@@ -10,8 +10,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..matrices import DirectSum, H, LowRank, check_count, orth, outer
+from ..matrices import THREADS, DirectSum, LowRank, check_count, in_threads, orth
 from .activations import ACTIVATIONS
+from .layers import backward, forward, gradient
 from .losses import LOSSES
 
 
@@ -52,27 +53,24 @@ class MLP:
 
     def outputs(self, params, x):
         """Outputs before the softmax, (batch, classes), for x (batch, inputs)."""
-        return self._forward(params, x)[-1].T
+        return self._forward(params, x)[0][-1].T
 
     def value(self, params, x, labels):
         """Loss of the batch x (batch, inputs) with labels (batch,), see nets/losses.py."""
-        return LOSSES[self.loss](self._forward(params, x)[-1], labels)[0]
+        return LOSSES[self.loss](self._forward(params, x)[0][-1], labels)[0]
 
     def value_and_grad(self, params, x, labels):
         """Loss and its gradient, a DirectSum like params; the gradient of a weight is a LowRank Δ Zᵀ of rank `batch`, never formed.
 
         Raises ValueError for an empty batch, NaN or Inf in x, or labels out of range.
         """
-        slope = ACTIVATIONS[self.activation].slope
-        Z = self._forward(params, x)
+        weights, slope = params.blocks[::2], ACTIVATIONS[self.activation].slope
+        Z, ZV = self._forward(params, x)
         loss, delta = LOSSES[self.loss](Z[-1], labels)
-        grads = []
-        for k in reversed(range(len(Z) - 1)):
-            grads = [outer(delta, Z[k]), delta.sum(axis=1, keepdims=True), *grads]
-            if k:
-                delta = H(params.blocks[2 * k]) @ delta
-                delta *= slope(Z[k])
-        return loss, DirectSum(grads)
+        D = [*map(np.empty_like, Z[1:-1]), delta]
+        DU = _by_examples(lambda Z, D: _backward(weights, slope, Z, D), Z[:-1], D)
+        gradients = map(gradient, weights, D, Z, DU, ZV)
+        return loss, DirectSum([X for G, delta in zip(gradients, D, strict=True) for X in (G, delta.sum(axis=1, keepdims=True))])
 
     def accuracy(self, params, x, labels):
         """Fraction of examples whose largest output is that of their label."""
@@ -82,7 +80,7 @@ class MLP:
         return (outputs.argmax(axis=1) == labels).mean()
 
     def _forward(self, params, x):
-        """[Z_0 = xᵀ, Z_1, …, outputs], in the precision of the parameters."""
+        """[Z_0 = xᵀ, Z_1, …, outputs], in the precision of the parameters, and ZᴴV of each layer."""
         shapes = [shape for n, m in pairwise(self.widths) for shape in ((m, n), (m, 1))]
         if [X.shape for X in params.blocks] != shapes:
             raise ValueError(f"params: blocks of shapes {[X.shape for X in params.blocks]}, expected {shapes} for widths {self.widths}")
@@ -91,13 +89,9 @@ class MLP:
             raise ValueError(f"x: shape {x.shape}, expected (batch ≥ 1, {self.widths[0]})")
         if not np.isfinite(x).all():
             raise ValueError("x: NaN or Inf, expected finite numbers")
-        sigma = ACTIVATIONS[self.activation].value
-        Z = [x.T]
-        for W, b in zip(params.blocks[::2], params.blocks[1::2], strict=True):
-            a = W @ Z[-1]
-            a += b
-            Z.append(sigma(a) if len(Z) < len(self.widths) - 1 else a)
-        return Z
+        dtype, sigma = np.result_type(*(X.dtype for X in params.blocks)), ACTIVATIONS[self.activation].value
+        Z = [x.T, *(np.empty((len(x), m), dtype).T for m in self.widths[1:])]           # F-ordered: a part of the batch lies in one piece
+        return Z, _by_examples(lambda Z: _forward(params.blocks[::2], params.blocks[1::2], sigma, Z), Z)
 
 
 def mlp(widths, activation="relu", loss="cross_entropy"):
@@ -110,6 +104,35 @@ def mlp(widths, activation="relu", loss="cross_entropy"):
     <100×784 LowRank matrix of rank 3, float64>
     """
     return MLP(tuple(widths), activation, loss)
+
+
+def _forward(weights, biases, sigma, Z):
+    """From Z[0] on, write each activation into its place; the products ZᴴV."""
+    products = []
+    for k, (W, b) in enumerate(zip(weights, biases, strict=True)):
+        products.append(forward(W, b, Z[k], out=Z[k + 1]))
+        if k + 1 < len(weights):
+            sigma(Z[k + 1])
+    return products
+
+
+def _backward(weights, slope, Z, D):
+    """From D[-1] down, write each Δ into its place; the products ΔᴴU."""
+    products = []
+    for k in reversed(range(len(weights))):
+        products.append(backward(weights[k], D[k], out=D[k - 1] if k else None))
+        if k:
+            D[k - 1] *= slope(Z[k])
+    return products[::-1]
+
+
+def _by_examples(function, *stacks):
+    """function(*stacks) on as many parts of the batch, columns of all arrays, as there are threads; its products, rows, joined again."""
+    batch = stacks[0][0].shape[1]
+    parts = min(batch, THREADS)
+    cuts = [slice(batch * k // parts, batch * (k + 1) // parts) for k in range(parts)]
+    products = in_threads(lambda J: function(*([X[:, J] for X in stack] for stack in stacks)), cuts)
+    return [None if pieces[0] is None else np.concatenate(pieces) for pieces in zip(*products, strict=True)]
 
 
 def _dense_start(rng, m, n, gain, dtype):

@@ -1,0 +1,36 @@
+"""Independent pieces of one step, blocks or parts of a batch, in several Python threads: NumPy and BLAS let each other run meanwhile.
+
+LOWRANK_ODE_THREADS is their number, 1 unless set; use it with one BLAS thread (OPENBLAS_NUM_THREADS=1). docs/6-speed.md has measurements.
+"""
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+THREADS = int(os.environ.get("LOWRANK_ODE_THREADS", 1))
+_pool = ThreadPoolExecutor(max(1, THREADS - 1), "lowrank_ode")
+_here = threading.local()
+
+
+def in_threads(function, *columns):
+    """[function(*row) for row in zip(*columns)]; the next free thread, the caller among them, takes the next row; within one, in turn."""
+    rows = list(zip(*columns, strict=True))
+    if THREADS == 1 or len(rows) == 1 or getattr(_here, "busy", False):
+        return [function(*row) for row in rows]
+    waiting, results = iter(range(len(rows))), [None] * len(rows)
+
+    def work():
+        _here.busy = True
+        try:
+            for k in waiting:
+                results[k] = function(*rows[k])
+        finally:
+            _here.busy = False
+
+    others = [_pool.submit(work) for _ in range(min(THREADS, len(rows)) - 1)]
+    try:
+        work()
+    finally:
+        for other in others:
+            other.result()
+    return results

@@ -1,0 +1,75 @@
+"""Blocks and parts of a batch in several threads: the same results as in one, and every error seen."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from lowrank_ode import METHODS
+from lowrank_ode.matrices import H, dense, in_threads, norm, threads
+from lowrank_ode.nets import mlp, networks
+from lowrank_ode.training import gradient_field
+
+EPS = np.finfo(float).eps
+
+
+@pytest.fixture
+def two_threads(monkeypatch):
+    monkeypatch.setattr(threads, "THREADS", 2)
+    monkeypatch.setattr(networks, "THREADS", 2)
+
+
+def test_results_come_in_order_and_from_two_threads(two_threads):
+    names = []
+
+    def work(k, c):
+        names.append(threading.current_thread().name)
+        time.sleep(0.01)
+        return c * k
+
+    assert in_threads(work, range(7), [2] * 7) == [0, 2, 4, 6, 8, 10, 12] and len(set(names)) == 2
+
+
+def test_threads_within_threads_run_in_turn(two_threads):
+    """With one thread to wait for, a pool that waited for itself would never end."""
+    assert in_threads(lambda k: in_threads(lambda j: k * j, range(3)), range(4)) == [[0, 0, 0], [0, 1, 2], [0, 2, 4], [0, 3, 6]]
+
+
+@pytest.mark.parametrize("wrong", [0, 1, 5])
+def test_an_error_in_any_piece_reaches_the_caller_and_the_next_call_works(two_threads, wrong):
+    def work(k):
+        time.sleep(0.002)
+        return 1 / (k - wrong)
+
+    with pytest.raises(ZeroDivisionError):
+        in_threads(work, range(6))
+    assert in_threads(abs, [-1, 2, -3]) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.__name__)
+def test_a_step_with_its_blocks_in_two_threads_is_the_same_to_the_last_bit(monkeypatch, method):
+    net, params, x, labels = problem(7)
+    steps = []
+    for number in (1, 2):
+        monkeypatch.setattr(threads, "THREADS", number)
+        steps.append(dense(method().step(params, 0.0, 0.1, gradient_field(net, x, labels))))
+    assert all(np.array_equal(X, Y) for X, Y in zip(*(step.blocks for step in steps), strict=True))
+
+
+@pytest.mark.parametrize("batch", [1, 2, 7])
+def test_a_gradient_from_two_parts_of_the_batch_is_the_same_to_rounding(two_threads, monkeypatch, batch):
+    net, params, x, labels = problem(batch)
+    halves = net.value_and_grad(params, x, labels)
+    monkeypatch.setattr(networks, "THREADS", 1)
+    whole = net.value_and_grad(params, x, labels)
+    U, V = params.blocks[0].U, params.blocks[0].V
+    assert abs(halves[0] - whole[0]) <= 50 * EPS and norm(halves[1] - whole[1]) <= 50 * EPS * norm(whole[1])
+    for product in (lambda G: G @ V, lambda G: H(U) @ G):               # by the products that came with it
+        assert norm(product(halves[1].blocks[0]) - product(whole[1].blocks[0])) <= 50 * EPS * norm(whole[1])
+
+
+def problem(batch):
+    rng = np.random.default_rng(0)
+    net = mlp([6, 20, 20, 3])
+    return net, net.init(rng, 4), rng.standard_normal((batch, 6)), rng.integers(0, 3, batch)
