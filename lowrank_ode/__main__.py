@@ -4,13 +4,14 @@ import argparse
 import importlib
 import sys
 from dataclasses import fields
+from math import isqrt
 
 import numpy as np
 
 from .compression import count_parameters
 from .data import load
 from .integrators import METHODS
-from .nets import mlp
+from .nets import lenet5, mlp
 from .nets.activations import ACTIVATIONS
 from .results import check_writable, write_json
 from .substeps import euler, heun, rk4
@@ -26,6 +27,8 @@ examples:
       two hidden layers on 1,797 small images: seconds, to see it work
   python -m lowrank_ode train --data mnist --widths 500,500,500,500 --tau 0.15 --rank 150 --lr 0.2,0.1,0.03 --batch 64 --out run.json
       the 5-layer network of the paper; full MNIST from the folder in LOWRANK_ODE_DATA, or downloaded
+  python -m lowrank_ode train --data mnist5k --net lenet5 --tau 0.2 --rank 20 --lr 0.1
+      LeNet5, its kernels unfolded to matrices of low rank
   python -m lowrank_ode train --data mnist5k --widths 500,500,500,500 --method dense
       the same network with full weight matrices, by explicit Euler: stochastic gradient descent
 
@@ -42,10 +45,12 @@ def parser():
     commands = top.add_subparsers(dest="command", required=True)
     p = commands.add_parser("train", help="train a network with low-rank weights", epilog=EXAMPLES,
                             formatter_class=argparse.RawDescriptionHelpFormatter,
-                            description="Train a fully connected network on images; test accuracy, ranks and compression at the end.")
+                            description="Train a network on images; test accuracy, ranks and compression at the end.")
     p.add_argument("--data", default="mnist5k", help="mnist, mnist5k (5,000 real images, no download), digits (8×8), or a folder of four "
                    "IDX files, raw or .gz (default %(default)s)")
-    p.add_argument("--widths", type=_list(int), default=[500, 500, 500, 500], help="hidden widths (default 500,500,500,500)")
+    p.add_argument("--net", choices=["mlp", "lenet5"], default="mlp", help="fully connected, or two convolutions and two dense layers, for "
+                   "square images of 16×16 pixels at least (default %(default)s)")
+    p.add_argument("--widths", type=_list(int), default=[500, 500, 500, 500], help="hidden widths of the mlp (default 500,500,500,500)")
     p.add_argument("--activation", choices=ACTIVATIONS, default="relu", help="of the hidden layers (default %(default)s)")
     p.add_argument("--method", choices=BY_NAME, default="dlrt", help="integrator (default %(default)s)")
     p.add_argument("--tau", type=float, default=0.1, help="relative tolerance of the rank-adaptive methods (default %(default)s)")
@@ -91,12 +96,15 @@ def run(args):
     if args.out:
         check_writable(args.out)
     method, data = make_method(args.method, args.tau, args.substeps), load(args.data)
-    net = mlp([data.x.shape[1], *args.widths, data.classes], args.activation)
+    inputs = data.x.shape[1]
+    net = (mlp([inputs, *args.widths, data.classes], args.activation) if args.net == "mlp"
+           else lenet5((isqrt(inputs), isqrt(inputs), 1), data.classes, args.activation))
     rng = np.random.default_rng(args.seed)
-    rank = None if args.method == "dense" else args.rank if args.rank is not None else max(1, min(net.widths[:-1]) // 4)
+    narrowest = min(map(min, net.weight_shapes[:-1]), default=1)
+    rank = None if args.method == "dense" else args.rank if args.rank is not None else max(1, narrowest // 4)
     params = net.init(rng, rank, np.float32)
-    dense_count = sum((n + 1) * m for n, m in zip(net.widths, net.widths[1:], strict=False))
-    print(f"data: {data.name}\nnetwork: {'-'.join(map(str, net.widths))}, {args.activation}; start rank {rank or 'full'}; {method}")
+    dense_count = sum((n + 1) * m for m, n in net.weight_shapes)
+    print(f"data: {data.name}\nnetwork: {net}, {args.activation}; start rank {rank or 'full'}; {method}")
     result = {"settings": {**vars(args), "rank": rank}, "data": data.name, "records": []}
     for record in train(net, params, data, method, args.lr, args.batch, args.epochs, rng, progress=_progress):
         count = count_parameters(record.params)

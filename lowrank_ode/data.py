@@ -91,6 +91,21 @@ def load(source, rng=None):
     return _assemble("IDX files", f"from {source}", [read_idx(_find(source, name)) for name in IDX_NAMES])
 
 
+def hold_out(data, fraction, rng=None):
+    """`Data` whose test images are a fraction of the training images of `data`, about as much of each class: to choose epochs and settings
+    by, without a look at the test images of `data`, which are not in it. rng as in `load`.
+
+    ValueError unless 0 < fraction < 1.
+
+    >>> data = load("digits")
+    >>> [len(part) for part in (data.x, hold_out(data, 0.25).x, hold_out(data, 0.25).test_x)]
+    [1438, 1079, 359]
+    """
+    if not 0 < fraction < 1:
+        raise ValueError(f"fraction: got {fraction}, expected a part of the training images between 0 and 1")
+    return _split("validation", f"of {data.name}", data.x, data.labels, rng, fraction)
+
+
 def read_idx(path, sha256=None):
     """The array of unsigned bytes, uint8 of any shape, in the IDX file at path, raw or gzipped (told by content, not by name).
 
@@ -170,13 +185,13 @@ def _assemble(name, origin, arrays):
     return _data(name, origin, _rows(images, 255), labels, _rows(test_images, 255), test_labels)
 
 
-def _split(name, origin, x, labels, rng):
-    """`Data` from one set: a fifth of each class, to the nearest integer, is set apart for the test; then both parts are shuffled."""
+def _split(name, origin, x, labels, rng, fraction=1 / 5):
+    """`Data` from one set: a fraction of each class, to the nearest integer, is set apart for the test; then both parts are shuffled."""
     rng = np.random.default_rng(0 if rng is None else rng)
     is_test = np.zeros(len(x), dtype=bool)
     for c in np.unique(labels):
         members = rng.permutation(np.flatnonzero(labels == c))
-        is_test[members[:round(len(members) / 5)]] = True
+        is_test[members[:round(fraction * len(members))]] = True
     train, test = rng.permutation(np.flatnonzero(~is_test)), rng.permutation(np.flatnonzero(is_test))
     return _data(name, origin, x[train], labels[train], x[test], labels[test])
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .matrices import DirectSum, LowRank, check_count, check_state
-from .nets import MLP
+from .nets import Network
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def gradient_field(net, x, labels, on_loss=None):
     return F
 
 
-def train(net: MLP, params, data, method, lr, batch_size=128, epochs=1, rng=None, every=None, progress=None):
+def train(net: Network, params, data, method, lr, batch_size=128, epochs=1, rng=None, every=None, progress=None):
     """Train `net` from `params` with any integrator: a step of size h = lr along the gradient flow of each minibatch. A generator of
     Records, one an epoch, and one after each `every` steps if given.
 
@@ -49,9 +49,9 @@ def train(net: MLP, params, data, method, lr, batch_size=128, epochs=1, rng=None
 
     Raises ValueError, at once, for invalid arguments or data that do not fit the network; during training, if the loss is not finite.
     """
-    if data.x.shape[1] != net.widths[0] or data.classes > net.widths[-1]:
-        raise ValueError(f"data: {data.x.shape[1]} inputs and {data.classes} classes, expected {net.widths[0]} and at most "
-                         f"{net.widths[-1]} for a network of widths {net.widths}")
+    if data.x.shape[1] != net.inputs or data.classes > net.classes:
+        raise ValueError(f"data: {data.x.shape[1]} inputs and {data.classes} classes, expected {net.inputs} and at most {net.classes} for "
+                         "this network")
     steps = np.atleast_1d(np.asarray(lr, float))
     if not (steps.ndim == 1 and steps.size and (steps > 0).all() and np.isfinite(steps).all()):
         raise ValueError(f"lr: got {lr}, expected a step size > 0, or several")

@@ -13,7 +13,7 @@ import sklearn.datasets
 from idx_files import FOUR, LABELS, TEST_IMAGES, TRAIN_IMAGES, folder_of, idx, written, zipped_or_not
 
 from lowrank_ode import data
-from lowrank_ode.data import IDX_NAMES, MIRRORS, load
+from lowrank_ode.data import IDX_NAMES, MIRRORS, hold_out, load
 
 
 def unreachable(content):
@@ -159,3 +159,17 @@ def test_the_default_split_is_the_same_on_two_calls_and_the_one_published(source
 def test_the_split_is_that_of_the_rng_given():
     default, zero, one, seed = (load("digits", rng).x for rng in (None, np.random.default_rng(0), np.random.default_rng(1), 1))
     assert np.array_equal(default, zero) and np.array_equal(one, seed) and not np.array_equal(default, one)
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.25, 0.9])
+def test_images_held_out_are_training_images_as_many_of_each_class_and_seen_in_no_other_part(fraction):
+    data = load("digits")
+    part = hold_out(data, fraction, 3)
+    rows = sorted(map(bytes, [*part.x, *part.test_x]))
+    assert rows == sorted(map(bytes, data.x)) and part.classes == data.classes           # each training image once, no test image
+    for c in range(10):
+        assert sum(part.test_labels == c) == round(fraction * sum(data.labels == c))
+    assert not np.array_equal(part.test_x, hold_out(data, fraction, 4).test_x) and "validation" in part.name
+    for wrong in (0, 1, -0.5, np.nan):
+        with pytest.raises(ValueError, match="fraction: got"):
+            hold_out(data, wrong)

@@ -21,8 +21,8 @@ LOSSES = ["cross_entropy", "mean_squares"]
 def draw(net, rng, ranks, batch=7):
     """Parameters with biases ≠ 0 and cores that are not diagonal, and a batch."""
     params = DirectSum([X if isinstance(X, LowRank) else rng.standard_normal(X.shape) for X in net.init(rng, ranks).blocks])
-    x = rng.standard_normal((batch, net.widths[0]))
-    classes = net.widths[-1]
+    x = rng.standard_normal((batch, net.inputs))
+    classes = net.classes
     return params, x, rng.standard_normal((batch, classes)) if net.loss == "mean_squares" else rng.integers(0, classes, batch)
 
 
@@ -214,9 +214,9 @@ def test_activations_keep_their_size_through_a_deep_random_network():
     (lambda: batch(np.ones((1, 5)), [[0, np.nan, 0, 0]], "mean_squares"), "labels: NaN or Inf"),
     (lambda: batch(np.ones((1, 5)), [[0, np.inf, 0, 0]], "mean_squares"), "labels: NaN or Inf"),
     (lambda: mlp([5, 4]).accuracy(start([5, 4]), np.ones((2, 5)), [[0], [1]]), r"labels: shape \(2, 1\), expected \(2,\)"),
-    (lambda: mlp([5, 6, 4]).value(start([5, 4]), np.ones((1, 5)), [0]), "params: blocks of shapes .* for widths"),
-    (lambda: mlp([5, 6, 4]).outputs(start([5, 7, 4]), np.ones((1, 5))), "params: blocks of shapes .* for widths"),
-    (lambda: mlp([5, 4]).outputs(start([5, 6, 4]), np.ones((1, 5))), "params: blocks of shapes .* for widths"),
+    (lambda: mlp([5, 6, 4]).value(start([5, 4]), np.ones((1, 5)), [0]), "params: blocks of shapes .* expected"),
+    (lambda: mlp([5, 6, 4]).outputs(start([5, 7, 4]), np.ones((1, 5))), "params: blocks of shapes .* expected"),
+    (lambda: mlp([5, 4]).outputs(start([5, 6, 4]), np.ones((1, 5))), "params: blocks of shapes .* expected"),
 ])
 def test_bad_arguments_are_refused_by_name(make, message):
     with pytest.raises(ValueError, match=message):

@@ -158,7 +158,7 @@ def test_a_network_may_have_more_outputs_than_there_are_classes():
 
 def test_every_example_is_seen_once_an_epoch_and_the_progress_bar_sees_every_batch():
     class Counting:
-        widths, seen = NET.widths, []
+        inputs, classes, seen = NET.inputs, NET.classes, []
         def value_and_grad(self, params, x, labels):
             self.seen += list(x[:, 0])
             return NET.value_and_grad(params, x, labels)

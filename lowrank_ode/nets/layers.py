@@ -1,39 +1,201 @@
-"""One layer of weights, Z ↦ W Z + b 1ᵀ, forwards and backwards, W an ndarray or a LowRank; results go into `out`.
+"""Layers, forwards and backwards. An array A (batch, …, features) holds an example after the other; a layer writes into rooms it is given.
 
-For W = U S Vᴴ both passes multiply with a basis on the way, ZᴴV and ΔᴴU. These are returned, for a low-rank step begins with them.
+forward(A, out, …) fills `out`; backward(A, out, dout, dA, …) fills dA, the gradient of the loss with respect to A, from dout, that with
+respect to `out`; dA is None where nobody wants it. A convolution is `Patches`, the window of each pixel as a row, and `Dense` on it.
 """
+
+import math
+from dataclasses import dataclass
 
 import numpy as np
 
-from ..matrices import H, Identity, LowRank, outer
+from ..matrices import H, Identity, LowRank, check_count, outer
+from .activations import ACTIVATIONS
 
 
-def forward(W, b, Z, out):
-    """out = W Z + b 1ᵀ. Returns ZᴴV, or None for an ndarray W."""
-    ZV = None
-    if isinstance(W, LowRank):
-        ZV = H(Z) @ W.V
-        np.matmul(W.U, W.S @ H(ZV), out=out)
-    else:
-        np.matmul(W, Z, out=out)
-    out += b
-    return ZV
+@dataclass(frozen=True)
+class Dense:
+    """σ(W z + b) of the last axis, W (n, features) an ndarray or a LowRank. With Z = rows of A as columns it is σ(W Z + b 1ᵀ).
 
+    For W = U S Vᴴ both passes multiply with a basis on the way, ZᴴV and ΔᴴU with Δ = ∂loss/∂(W Z + b 1ᵀ). They are returned, and handed on
+    by `gradient`, for a low-rank step begins with them.
+    """
 
-def backward(W, delta, out):
-    """out = Wᴴ Δ, unless it is None. Returns ΔᴴU, or None for an ndarray W."""
-    if not isinstance(W, LowRank):
-        if out is not None:
-            np.matmul(H(W), delta, out=out)
+    n: int
+    activation: str = "relu"
+
+    def __post_init__(self):
+        check_count("widths", self.n)
+        if self.activation not in ACTIVATIONS:
+            raise ValueError(f"activation: got {self.activation!r}, expected one of {', '.join(ACTIVATIONS)}")
+
+    def shape(self, shape):
+        return *shape[:-1], self.n
+
+    def forward(self, A, out, W, b):
+        Z, Y, ZV = _columns(A), _columns(out), None
+        if isinstance(W, LowRank):
+            ZV = H(Z) @ W.V
+            np.matmul(W.U, W.S @ H(ZV), out=Y)
+        else:
+            np.matmul(W, Z, out=Y)
+        Y += b
+        ACTIVATIONS[self.activation].value(Y)
+        return ZV
+
+    def backward(self, A, out, dout, dA, W, b):
+        """Also turns dout into Δ."""
+        dout *= ACTIVATIONS[self.activation].slope(out)
+        delta, below = _columns(dout), None if dA is None else _columns(dA)
+        if isinstance(W, LowRank):
+            DU = H(delta) @ W.U
+            if below is not None:
+                np.matmul(W.V, H(DU @ W.S), out=below)
+            return DU
+        if below is not None:
+            np.matmul(H(W), delta, out=below)
         return None
-    DU = H(delta) @ W.U
-    if out is not None:
-        np.matmul(W.V, H(DU @ W.S), out=out)
-    return DU
+
+    @staticmethod
+    def gradient(A, delta, W, ZV, DU):
+        """(∇_W, ∇_b) = (Δ Zᴴ in factors, Δ 1); the products with U and V that the two passes have made come with Δ Zᴴ.
+
+        Where the rank of W is no longer low, and Z has a column a pixel, Δ Zᴴ multiplied out takes fewer operations, and is an ndarray.
+        """
+        Z, delta = _columns(A), _columns(delta)
+        bias = delta @ np.ones((delta.shape[1], 1), delta.dtype)
+        if not isinstance(W, LowRank):
+            return outer(delta, Z), bias
+        (m, n), r, columns = W.shape, W.rank, Z.shape[1]
+        if columns * m * n + 4 * m * n * r < columns * 2 * r * (m + n):         # with U0, V0, Ũ and Ṽ: out of Δ Zᴴ, or factor by factor
+            return delta @ H(Z), bias
+        return LowRank(delta, Identity(columns), Z, left=(W.U, DU), right=(W.V, ZV)), bias
 
 
-def gradient(W, delta, Z, DU, ZV):
-    """Δ Zᴴ in factors, with the products that the two passes have made."""
-    if not isinstance(W, LowRank):
-        return outer(delta, Z)
-    return LowRank(delta, Identity(delta.shape[1]), Z, left=(W.U, DU), right=(W.V, ZV))
+@dataclass(frozen=True)
+class Patches:
+    """Each pixel's window of an image (height, width, channels), as a row of kernel² · channels numbers: row, column, channel [im2col].
+
+    A window every `stride` pixels; `padding` zeros around the image.
+    """
+
+    kernel: int
+    stride: int = 1
+    padding: int = 0
+
+    def __post_init__(self):
+        check_count("kernel", self.kernel)
+        check_count("stride", self.stride)
+        check_count("padding", self.padding + 1)
+
+    def shape(self, shape):
+        height, width, channels = _image(self, shape)
+        sizes = [n + 2 * self.padding for n in (height, width)]
+        if self.kernel > min(sizes):
+            raise ValueError(f"kernel: got {self.kernel}, expected at most {min(sizes)} for an image of shape {tuple(shape)}")
+        return *((n - self.kernel) // self.stride + 1 for n in sizes), self.kernel**2 * channels
+
+    def forward(self, A, out):
+        windows = np.lib.stride_tricks.sliding_window_view(self._padded(A), (self.kernel, self.kernel), (1, 2))
+        _split(out, self.kernel)[...] = np.moveaxis(windows[:, ::self.stride, ::self.stride], 3, 5)
+
+    def backward(self, A, out, dout, dA):
+        """The adjoint: each number goes back to the pixel that it came from."""
+        if dA is None:
+            return
+        dA[...] = 0
+        k, s, image, (rows, columns) = self.kernel, self.stride, self._padded(dA), dout.shape[1:3]
+        parts = _split(dout, k)
+        for i in range(k):
+            for x in range(columns):                # a row of all windows in one column: kernel · channels numbers in one piece
+                image[:, i:i + s * rows:s, s * x:s * x + k] += parts[:, :, x, i]
+        if self.padding:
+            dA[...] = image[:, self.padding:-self.padding, self.padding:-self.padding]
+
+    def _padded(self, A):
+        p = self.padding
+        return np.pad(A, ((0, 0), (p, p), (p, p), (0, 0))) if p else A
+
+
+@dataclass(frozen=True)
+class MaxPool:
+    """The largest number of each channel in windows of size × size pixels, side by side; a rest at the right and lower edge is left out."""
+
+    size: int = 2
+
+    def __post_init__(self):
+        check_count("size", self.size)
+
+    def shape(self, shape):
+        height, width, channels = _image(self, shape)
+        if self.size > min(height, width):
+            raise ValueError(f"size: got {self.size}, expected at most {min(height, width)} for an image of shape {tuple(shape)}")
+        return height // self.size, width // self.size, channels
+
+    def forward(self, A, out):
+        _largest(self._rows(A, out), self.size, axis=2, out=out)
+
+    def backward(self, A, out, dout, dA):
+        """To one of the largest, where there are several."""
+        if dA is None:
+            return
+        dA[...] = 0
+        rows = self._rows(A, out)
+        drows = np.zeros_like(rows)
+        _send(dout, out, *(_places(X, self.size, 2, out.shape[2]) for X in (rows, drows)))
+        _send(drows, rows, *(_places(X, self.size, 1, out.shape[1]) for X in (A, dA)))
+
+    def _rows(self, A, out):
+        """The largest over the rows of each window: of contiguous numbers, the greater part of the work."""
+        return _largest(A, self.size, axis=1, out=np.empty((len(A), out.shape[1], *A.shape[2:]), A.dtype))
+
+
+@dataclass(frozen=True)
+class Flatten:
+    """An image as one row of numbers; `out` shares the memory of A, and dA that of dout."""
+
+    def shape(self, shape):
+        return (math.prod(shape),)
+
+    def forward(self, A, out):
+        pass
+
+    def backward(self, A, out, dout, dA):
+        pass
+
+
+def _places(A, size, axis, count):
+    """The views of A with the first, the second, … of every `size` entries along an axis; `count` entries each."""
+    return [A[(slice(None),) * axis + (slice(k, size * count, size),)] for k in range(size)]
+
+
+def _largest(A, size, axis, out):
+    first, *others = _places(A, size, axis, out.shape[axis])
+    out[...] = first
+    for other in others:
+        np.maximum(out, other, out=out)
+    return out
+
+
+def _send(gradient, largest, places, targets):
+    """Each number of the gradient into the target of the first place that holds the largest; into the last if no place before it does."""
+    for place, target in zip(places[:-1], targets, strict=False):
+        np.multiply(gradient, place == largest, out=target)
+        gradient = gradient - target
+    targets[-1][...] = gradient
+
+
+def _columns(A):
+    """(features, rows): the last axis of A as columns, one for each of the others; the same memory."""
+    return A.reshape(-1, A.shape[-1]).T
+
+
+def _split(P, kernel):
+    """Windows as (batch, rows, columns, kernel, kernel, channels)."""
+    return P.reshape(*P.shape[:3], kernel, kernel, -1)
+
+
+def _image(layer, shape):
+    if len(shape) != 3:
+        raise ValueError(f"shape: got {tuple(shape)} for {layer}, expected an image (height, width, channels)")
+    return shape

@@ -1,37 +1,61 @@
-"""The multilayer perceptron, forwards and backwards.
+"""Networks: layers one after another, and a loss. Hand-written backprop, without a graph.
 
-Activations are matrices with a column an example, Z (features, batch), as in the papers: a layer is Z ↦ σ(W Z + b 1ᵀ), and with
-Δ = ∂loss/∂(W Z + b 1ᵀ) the gradients are ∇_W = Δ Zᵀ, kept as these two factors, ∇_b = Δ 1, and Wᵀ Δ for the layer below. W may be an
-ndarray or a LowRank, in which case nothing of size m × n appears.
+Activations are kept example after example, so that a part of the batch lies in one piece. With an example (for a convolution, a pixel) a
+column of Z, as in the papers, and Δ = ∂loss/∂(W Z + b 1ᵀ), the gradients are ∇_W = Δ Zᵀ, kept as these two factors, and ∇_b = Δ 1. W may be
+an ndarray or a LowRank, in which case nothing of size m × n appears.
 """
 
-from dataclasses import dataclass
-from itertools import pairwise
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import accumulate
 
 import numpy as np
 
 from ..matrices import THREADS, DirectSum, LowRank, check_count, in_threads, orth
 from .activations import ACTIVATIONS
-from .layers import backward, forward, gradient
+from .layers import Dense, Flatten, MaxPool, Patches
 from .losses import LOSSES
+from .rooms import room
+
+CHUNK = 1000        # predictions are made for so many examples at a time
 
 
 @dataclass(frozen=True)
-class MLP:
-    """Fully connected network of the given widths; the activation acts after every layer but the last. Make one with `mlp`."""
+class Network:
+    """`layers` (nets/layers.py) on inputs of the given shape, (inputs,) or (height, width, channels), and a loss of the last one's outputs.
 
-    widths: tuple
-    activation: str = "relu"
+    Raises ValueError if layers do not fit each other, or for an unknown loss.
+    """
+
+    shape: tuple
+    layers: tuple
     loss: str = "cross_entropy"
 
     def __post_init__(self):
-        if len(self.widths) < 2:
-            raise ValueError(f"widths: got {self.widths}, expected at least two: inputs, hidden widths, outputs")
-        for n in self.widths:
-            check_count("widths", n)
-        for name, known in (("activation", ACTIVATIONS), ("loss", LOSSES)):
-            if getattr(self, name) not in known:
-                raise ValueError(f"{name}: got {getattr(self, name)!r}, expected one of {', '.join(known)}")
+        for n in self.shape:
+            check_count("shape", n)
+        if not (self.layers and isinstance(self.layers[-1], Dense) and len(self._shapes[-1]) == 1):
+            raise ValueError(f"layers: got {self.layers} with outputs {self._shapes[-1]}, expected a Dense one on a row at the end")
+        if self.loss not in LOSSES:
+            raise ValueError(f"loss: got {self.loss!r}, expected one of {', '.join(LOSSES)}")
+
+    def __str__(self):
+        return "-".join(map(str, (self.inputs, *(self.layers[k].n for k in self._dense))))
+
+    @property
+    def inputs(self):
+        """Numbers of an example."""
+        return math.prod(self.shape)
+
+    @property
+    def classes(self):
+        return self.layers[-1].n
+
+    @property
+    def weight_shapes(self):
+        """(outputs, inputs) of each weight matrix."""
+        return [(self.layers[k].n, self._shapes[k][-1]) for k in self._dense]
 
     def init(self, rng, rank=None, dtype=np.float64):
         """Random start [W1, b1, W2, b2, …], b = 0, scaled so that activations keep their size through the layers (He, LeCun).
@@ -40,37 +64,45 @@ class MLP:
         for a dense one. A LowRank start has random orthonormal bases and a Gaussian core, with the mean ‖W‖² of a dense start.
         Raises ValueError unless 1 ≤ rank ≤ min(m, n) in each layer.
         """
-        layers = len(self.widths) - 1
-        ranks = [rank] * (layers - 1) + [None] if rank is None or np.isscalar(rank) else rank
-        if len(ranks) != layers:
-            raise ValueError(f"rank: got {len(ranks)} entries, expected one for each of {layers} layers")
-        gain = ACTIVATIONS[self.activation].gain
+        shapes = self.weight_shapes
+        ranks = [rank] * (len(shapes) - 1) + [None] if rank is None or np.isscalar(rank) else rank
+        if len(ranks) != len(shapes):
+            raise ValueError(f"rank: got {len(ranks)} entries, expected one for each of {len(shapes)} layers")
         blocks = []
-        for (n, m), r in zip(pairwise(self.widths), ranks, strict=True):
+        for (m, n), r, below in zip(shapes, ranks, [self._dense[0], *self._dense], strict=False):
+            gain = ACTIVATIONS[self.layers[below].activation].gain      # of what made the inputs; of the layer itself for the first
             W = _dense_start(rng, m, n, gain, dtype) if r is None else _lowrank_start(rng, m, n, r, gain, dtype)
             blocks += [W, np.zeros((m, 1), dtype)]
         return DirectSum(blocks)
 
     def outputs(self, params, x):
         """Outputs before the softmax, (batch, classes), for x (batch, inputs)."""
-        return self._forward(params, x)[0][-1].T
+        chunks = [x[k:k + CHUNK] for k in range(0, len(x), CHUNK)] or [x]
+        return np.concatenate([self._forward(params, chunk)[0][-1] for chunk in chunks])
 
     def value(self, params, x, labels):
         """Loss of the batch x (batch, inputs) with labels (batch,), see nets/losses.py."""
-        return LOSSES[self.loss](self._forward(params, x)[0][-1], labels)[0]
+        return LOSSES[self.loss](self._forward(params, x)[0][-1].T, labels)[0]
 
     def value_and_grad(self, params, x, labels):
-        """Loss and its gradient, a DirectSum like params; the gradient of a weight is a LowRank Δ Zᵀ of rank `batch`, never formed.
+        """Loss and its gradient, a DirectSum like params; the gradient of a weight is a LowRank Δ Zᵀ with a column an example (or pixel).
 
         Raises ValueError for an empty batch, NaN or Inf in x, or labels out of range.
         """
-        weights, slope = params.blocks[::2], ACTIVATIONS[self.activation].slope
-        Z, ZV = self._forward(params, x)
-        loss, delta = LOSSES[self.loss](Z[-1], labels)
-        D = [*map(np.empty_like, Z[1:-1]), delta]
-        DU = _by_examples(lambda Z, D: _backward(weights, slope, Z, D), Z[:-1], D)
-        gradients = map(gradient, weights, D, Z, DU, ZV)
-        return loss, DirectSum([X for G, delta in zip(gradients, D, strict=True) for X in (G, delta.sum(axis=1, keepdims=True))])
+        A, ZV = self._forward(params, x)
+        loss, delta = LOSSES[self.loss](A[-1].T, labels)
+        first, weights = self._dense[0], self._weights(params)
+        D = [None] * (first + 1) + [room(X.shape, X.dtype) for X in A[first + 1:-1]] + [delta.T]             # D[k]: with respect to A[k]
+        for k in range(first + 1, len(self.layers)):
+            if isinstance(self.layers[k], Flatten):
+                D[k] = D[k + 1].reshape(A[k].shape)
+
+        def backward(A, D):
+            return [self.layers[k].backward(A[k], A[k + 1], D[k + 1], D[k], *weights[k]) for k in reversed(range(first, len(weights)))]
+
+        DU = [*_by_examples(backward, A, D), *[None] * first][::-1]
+        grads = [self.layers[k].gradient(A[k], D[k + 1], weights[k][0], ZV[k], DU[k]) for k in self._dense]
+        return loss, DirectSum(X for pair in grads for X in pair)
 
     def accuracy(self, params, x, labels):
         """Fraction of examples whose largest output is that of their label."""
@@ -80,22 +112,45 @@ class MLP:
         return (outputs.argmax(axis=1) == labels).mean()
 
     def _forward(self, params, x):
-        """[Z_0 = xᵀ, Z_1, …, outputs], in the precision of the parameters, and ZᴴV of each layer."""
-        shapes = [shape for n, m in pairwise(self.widths) for shape in ((m, n), (m, 1))]
-        if [X.shape for X in params.blocks] != shapes:
-            raise ValueError(f"params: blocks of shapes {[X.shape for X in params.blocks]}, expected {shapes} for widths {self.widths}")
+        """[A_0 = x, A_1, …, outputs], what goes into each layer, in the precision of the parameters, and ZᴴV of each layer of low rank."""
+        weights, dtype = self._weights(params), np.result_type(*(X.dtype for X in params.blocks))
         x = np.asarray(x, dtype=params.blocks[0].dtype)
-        if x.ndim != 2 or x.shape[0] == 0 or x.shape[1] != self.widths[0]:
-            raise ValueError(f"x: shape {x.shape}, expected (batch ≥ 1, {self.widths[0]})")
+        if x.ndim != 2 or x.shape[0] == 0 or x.shape[1] != self.inputs:
+            raise ValueError(f"x: shape {x.shape}, expected (batch ≥ 1, {self.inputs})")
         if not np.isfinite(x).all():
             raise ValueError("x: NaN or Inf, expected finite numbers")
-        dtype, sigma = np.result_type(*(X.dtype for X in params.blocks)), ACTIVATIONS[self.activation].value
-        Z = [x.T, *(np.empty((len(x), m), dtype).T for m in self.widths[1:])]           # F-ordered: a part of the batch lies in one piece
-        return Z, _by_examples(lambda Z: _forward(params.blocks[::2], params.blocks[1::2], sigma, Z), Z)
+        A = [x.reshape(len(x), *self.shape)]
+        for layer, shape in zip(self.layers, self._shapes[1:], strict=True):
+            A.append(A[-1].reshape(len(x), *shape) if isinstance(layer, Flatten) else room((len(x), *shape), dtype))
+
+        def forward(A):
+            return [layer.forward(A[k], A[k + 1], *weights[k]) for k, layer in enumerate(self.layers)]
+
+        return A, _by_examples(forward, A)
+
+    def _weights(self, params):
+        """(W, b) of each dense layer and () of the others."""
+        shapes = [shape for m, n in self.weight_shapes for shape in ((m, n), (m, 1))]
+        if [X.shape for X in params.blocks] != shapes:
+            raise ValueError(f"params: blocks of shapes {[X.shape for X in params.blocks]}, expected {shapes}")
+        pairs = zip(params.blocks[::2], params.blocks[1::2], strict=True)
+        return [next(pairs) if isinstance(layer, Dense) else () for layer in self.layers]
+
+    @cached_property
+    def _shapes(self):
+        """Of an example before the first layer, and after each."""
+        return [*accumulate(self.layers, lambda shape, layer: layer.shape(shape), initial=self.shape)]
+
+    @cached_property
+    def _dense(self):
+        """Numbers of the layers that have weights."""
+        return [k for k, layer in enumerate(self.layers) if isinstance(layer, Dense)]
 
 
 def mlp(widths, activation="relu", loss="cross_entropy"):
-    """An MLP of widths [inputs, hidden …, outputs]; activation relu, tanh, softplus or identity; loss cross_entropy or mean_squares.
+    """Fully connected network of widths [inputs, hidden …, outputs], the activation after every layer but the last.
+
+    activation: relu, tanh, softplus or identity; loss: cross_entropy or mean_squares.
 
     >>> net = mlp([784, 100, 100, 10])
     >>> params = net.init(np.random.default_rng(0), rank=20)
@@ -103,36 +158,29 @@ def mlp(widths, activation="relu", loss="cross_entropy"):
     >>> grads.blocks[0]
     <100×784 LowRank matrix of rank 3, float64>
     """
-    return MLP(tuple(widths), activation, loss)
+    if len(widths) < 2:
+        raise ValueError(f"widths: got {widths}, expected at least two: inputs, hidden widths, outputs")
+    inputs, *widths = (check_count("widths", n) for n in widths)
+    *hidden, last = (Dense(n, activation) for n in widths)
+    return Network((inputs,), (*hidden, replace(last, activation="identity")), loss)
 
 
-def _forward(weights, biases, sigma, Z):
-    """From Z[0] on, write each activation into its place; the products ZᴴV."""
-    products = []
-    for k, (W, b) in enumerate(zip(weights, biases, strict=True)):
-        products.append(forward(W, b, Z[k], out=Z[k + 1]))
-        if k + 1 < len(weights):
-            sigma(Z[k + 1])
-    return products
+def lenet5(shape=(28, 28, 1), classes=10, activation="relu", loss="cross_entropy"):
+    """LeNet5 as in [SZKCT22]: 20 and 50 kernels of 5 × 5, each layer with max pooling by 2, then 500 and `classes` outputs.
 
-
-def _backward(weights, slope, Z, D):
-    """From D[-1] down, write each Δ into its place; the products ΔᴴU."""
-    products = []
-    for k in reversed(range(len(weights))):
-        products.append(backward(weights[k], D[k], out=D[k - 1] if k else None))
-        if k:
-            D[k - 1] *= slope(Z[k])
-    return products[::-1]
+    Weight matrices 20 × 25, 50 × 500, 500 × 800, 10 × 500 for MNIST: kernels are unfolded filter by filter, a row each.
+    """
+    return Network(tuple(shape), (Patches(5), Dense(20, activation), MaxPool(), Patches(5), Dense(50, activation), MaxPool(), Flatten(),
+                                  Dense(500, activation), Dense(classes, "identity")), loss)
 
 
 def _by_examples(function, *stacks):
-    """function(*stacks) on as many parts of the batch, columns of all arrays, as there are threads; its products, rows, joined again."""
-    batch = stacks[0][0].shape[1]
+    """function(*stacks) on as many parts of the batch as there are threads, first indices of all arrays; what it returns, rows, joined."""
+    batch = len(stacks[0][0])
     parts = min(batch, THREADS)
     cuts = [slice(batch * k // parts, batch * (k + 1) // parts) for k in range(parts)]
-    products = in_threads(lambda J: function(*([X[:, J] for X in stack] for stack in stacks)), cuts)
-    return [None if pieces[0] is None else np.concatenate(pieces) for pieces in zip(*products, strict=True)]
+    rows = in_threads(lambda J: function(*([X if X is None else X[J] for X in stack] for stack in stacks)), cuts)
+    return [None if pieces[0] is None else np.concatenate(pieces) for pieces in zip(*rows, strict=True)]
 
 
 def _dense_start(rng, m, n, gain, dtype):
