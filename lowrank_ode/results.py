@@ -12,7 +12,8 @@ def write_json(path, data):
     """Write data as JSON at path in one step: whoever opens it, at any moment, finds the old content or the new.
 
     NumPy arrays become lists and NumPy scalars numbers. ValueError: a NaN or an infinity, which JSON cannot say.
-    TypeError: an object that is none of JSON's. OSError: the file cannot be written. After any of them the old file is as it was.
+    TypeError: an object that is none of JSON's. OSError, naming path: the file cannot be written, a full disk for instance. After any of
+    them the old file is as it was.
     """
     try:
         text = json.dumps(data, indent=1, allow_nan=False, default=_plain)
@@ -26,9 +27,10 @@ def write_json(path, data):
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, target)
-    except BaseException:
+    except OSError as error:
+        raise OSError(error.errno, f"not written ({error.strerror})", str(path)) from error
+    finally:
         part.unlink(missing_ok=True)
-        raise
 
 
 def read_json(path):
