@@ -1,7 +1,6 @@
-"""python -m figures [NAME …] [--small | --full] [--redraw]: compute and draw the figures of this folder."""
+"""python -m figures [NAME …] [--small | --full] [--jobs N] [--redraw]: compute and draw the figures of this folder."""
 
 import argparse
-import functools
 import importlib
 import os
 import sys
@@ -19,13 +18,16 @@ def main(argv=None):
     scale.add_argument("--small", dest="scale", action="store_const", const="small", default="default", help="seconds, into figures/small/")
     scale.add_argument("--full", dest="scale", action="store_const", const="full", help="paper scale, on full MNIST: NAME_full.json")
     parser.add_argument("--redraw", action="store_true", help="draw from the JSON there is, compute nothing")
+    parser.add_argument("--jobs", metavar="N", type=int, default=1, help="processes for the independent jobs of a figure, each with one "
+                        "BLAS thread (default 1: no further process)")
     args = parser.parse_args(argv)
     unknown = sorted(set(args.names) - set(NAMES))
     if unknown:
         parser.error(f"unknown figure {', '.join(unknown)}: expected {', '.join(NAMES)}")
+    if args.jobs < 1:
+        parser.error(f"--jobs: got {args.jobs}, expected at least 1")
     try:
-        from tqdm import tqdm
-
+        from ._jobs import processes
         from ._run import paths, produce, redraw
         for name in args.names or NAMES:
             module = importlib.import_module(f"figures.{name}")
@@ -33,13 +35,14 @@ def main(argv=None):
             if args.redraw:
                 redraw(module, args.scale)
             else:
-                data = produce(module, args.scale, functools.partial(tqdm, disable=None))          # no bar where there is no terminal
+                with processes(args.jobs):
+                    data = produce(module, args.scale)
                 print(f"{name}: data: {data.get('data', 'made by the problem itself')}; {time.perf_counter() - start:.0f} s")
             print(f"{name}: {os.path.relpath(paths(name, args.scale)[1])}")
-    except (OSError, ImportError, ValueError) as error:
+    except (OSError, ImportError, ValueError, RuntimeError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        sys.exit("interrupted: finished pieces are kept, the same command goes on from there")
+        sys.exit("interrupted: finished jobs are kept, the same command goes on from there")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,15 @@
 """Where results go, how they are resumed, and how a figure is made from them.
 
-A figure module has compute(scale, piece, progress) → dict and draw(data) → Figure. scale is "small" (seconds, for a check that all is
-well; written to figures/small/), "default" (minutes) or "full" (paper scale; NAME_full.json, NAME_full.png).
+A figure module has SETTINGS[scale], compute(settings, run) → dict and draw(data) → Figure; run(function, jobs) → results is `run_jobs`,
+with its folder NAME.jobs beside the JSON. scale is "small" (seconds, for a check that all is well; written to figures/small/), "default"
+(minutes) or "full" (paper scale; NAME_full.json, NAME_full.png, NAME_full.jobs).
 """
 
 from pathlib import Path
 
 from lowrank_ode.results import read_json, write_json
+
+from ._jobs import remove_jobs, run_jobs
 
 FOLDER = Path(__file__).parent
 SCALES = ("small", "default", "full")
@@ -18,34 +21,20 @@ def paths(name, scale):
     return folder / f"{name}{suffix}.json", folder / f"{name}{suffix}.png"
 
 
-class Pieces:
-    """Finished pieces of a long computation, each written at once; a restart with the same settings computes only what is missing."""
-
-    def __init__(self, path, settings):
-        self.path, self.settings, self.done = path, settings, {}
-        if path.exists():
-            found = read_json(path)
-            if found["settings"] == settings:
-                self.done = found["pieces"]
-
-    def __call__(self, key, compute):
-        """compute() → JSON-able, unless the piece is there already."""
-        if key not in self.done:
-            self.done[key] = compute()
-            write_json(self.path, {"settings": self.settings, "pieces": self.done})
-        return self.done[key]
-
-
-def produce(module, scale, progress):
+def produce(module, scale):
     """Compute (resuming what an interrupted run left), write the JSON, draw it, write the PNG; returns the data."""
     name = module.__name__.rpartition(".")[2]
     json_path, _ = paths(name, scale)
     json_path.parent.mkdir(exist_ok=True)
-    settings = module.SETTINGS[scale]
-    piece = Pieces(json_path.with_suffix(".partial"), settings)
-    data = {"figure": name, "scale": scale, "settings": settings, **module.compute(settings, piece, progress)}
+    folder, settings, keys = json_path.with_suffix(".jobs"), module.SETTINGS[scale], []
+
+    def run(function, jobs):
+        keys.extend(jobs)
+        return run_jobs(function, jobs, folder)
+
+    data = {"figure": name, "scale": scale, "settings": settings, **module.compute(settings, run)}
     write_json(json_path, data)
-    piece.path.unlink(missing_ok=True)
+    remove_jobs(keys, folder)
     redraw(module, scale)
     return data
 

@@ -40,22 +40,24 @@ def parallel(rng):
 DRAWS = {"Theorem 1, DLRT": theorem_1, "adaptive BUG, one step": adaptive, "parallel BUG, one step": parallel}
 
 
-def compute(settings, piece, progress):
-    def run():
-        rng, (m, n) = np.random.default_rng(settings["seed"]), settings["shape"]
-        target = random_lowrank(rng, m, n, 0.7 ** np.arange(min(m, n))).dense()
-        problem = quadratic_flow(rng, target, 2.0 ** -np.arange(settings["rank"]), 10 ** rng.uniform(-2, 0, (m, n)))
-        pairs = list(theorem_1_along(DLRT(settings["tau"]), problem, settings["h"], settings["steps"]))
-        return {"error": [float(error) for error, _ in pairs], "terms": {name: [float(terms[k]) for _, terms in pairs]
-                                                                         for k, name in enumerate(TERMS)}}
-
-    def ratios(name):
-        rng = np.random.default_rng(settings["seed"])
-        return sorted(float(DRAWS[name](rng)) for _ in range(settings["draws"]))
-
+def compute(settings, run):
     times = [settings["h"] * k for k in range(1, settings["steps"] + 1)]
-    return {"t": times, "run": piece("run", run),
-            "ratios": {name: piece(name, lambda name=name: ratios(name)) for name in progress(DRAWS, desc="bound_tightness")}}
+    return {"t": times, "run": run(along, {"run": {"settings": settings}})["run"],
+            "ratios": run(ratios, {name: {"settings": settings, "name": name} for name in DRAWS})}
+
+
+def along(settings):
+    """Error and terms of the bound after each step."""
+    rng, (m, n) = np.random.default_rng(settings["seed"]), settings["shape"]
+    target = random_lowrank(rng, m, n, 0.7 ** np.arange(min(m, n))).dense()
+    problem = quadratic_flow(rng, target, 2.0 ** -np.arange(settings["rank"]), 10 ** rng.uniform(-2, 0, (m, n)))
+    pairs = list(theorem_1_along(DLRT(settings["tau"]), problem, settings["h"], settings["steps"]))
+    return {"error": [error for error, _ in pairs], "terms": {name: [terms[k] for _, terms in pairs] for k, name in enumerate(TERMS)}}
+
+
+def ratios(settings, name):
+    rng = np.random.default_rng(settings["seed"])
+    return sorted(DRAWS[name](rng) for _ in range(settings["draws"]))
 
 
 def draw(data):

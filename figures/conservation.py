@@ -21,29 +21,38 @@ DEFAULT = {"seed": 0, "n": 40, "rank": 4, "max_rank": 8, "tol": 1e-6, "T": 4.0, 
 SETTINGS = {"small": {**DEFAULT, "T": 0.5, "steps": 10}, "default": DEFAULT, "full": DEFAULT}
 
 
-def compute(settings, piece, progress):
+def compute(settings, run):
+    problem, methods = problem_and_methods(settings)
+    return {"t": [settings["T"] * k / settings["steps"] for k in range(settings["steps"] + 1)],
+            "tails": run(tails, {"tails": {"settings": settings}})["tails"],
+            "energy": problem.energy(problem.Y0), "runs": run(changes, {name: {"settings": settings, "name": name} for name in methods})}
+
+
+def problem_and_methods(settings):
     fine, options = repeated(rk4, settings["substeps"]), {"tol": settings["tol"], "max_rank": settings["max_rank"]}
     methods = {"projector splitting": ProjectorSplitting(solve=fine), "BUG": BUG(fine), "adaptive BUG": AdaptiveBUG(**options, solve=fine),
                "parallel BUG": ParallelBUG(**options, solve=fine), "midpoint BUG": MidpointBUG(**options, solve=fine)}
-    problem, steps = schroedinger(np.random.default_rng(settings["seed"]), settings["n"], settings["rank"]), settings["steps"]
+    return schroedinger(np.random.default_rng(settings["seed"]), settings["n"], settings["rank"]), methods
+
+
+def changes(settings, name):
+    """Of norm and energy since the start, after each step."""
+    problem, methods = problem_and_methods(settings)
     square, energy = norm(problem.Y0) ** 2, problem.energy(problem.Y0)
+    run = [Y for _, Y in evolve(methods[name], problem.Y0, problem.F, (0, settings["T"]), settings["steps"])]
+    return {"square": [norm(Y) ** 2 - square for Y in run], "energy": [problem.energy(Y) - energy for Y in run],
+            "ranks": [Y.rank for Y in run]}
 
-    def run(name):
-        run = [Y for _, Y in evolve(methods[name], problem.Y0, problem.F, (0, settings["T"]), steps)]
-        return {"square": [norm(Y) ** 2 - square for Y in run], "energy": [problem.energy(Y) - energy for Y in run],
-                "ranks": [Y.rank for Y in run]}
 
-    def tails():
-        """Squares of the tails that adaptive BUG cuts off, added up."""
-        h, lost, Y = settings["T"] / steps, [0.0], problem.Y0
-        for k in range(steps):
-            Z = augmented_step(Y, k * h, h, problem.F, fine)
-            Y = methods["adaptive BUG"].truncate(Z)
-            lost.append(lost[-1] + norm(Z - Y) ** 2)
-        return lost
-
-    return {"t": [settings["T"] * k / steps for k in range(steps + 1)], "tails": piece("tails", tails),
-            "energy": energy, "runs": {name: piece(name, lambda name=name: run(name)) for name in progress(methods, desc="conservation")}}
+def tails(settings):
+    """Squares of the tails that adaptive BUG cuts off, added up."""
+    problem, methods = problem_and_methods(settings)
+    method, h, lost, Y = methods["adaptive BUG"], settings["T"] / settings["steps"], [0.0], problem.Y0
+    for k in range(settings["steps"]):
+        Z = augmented_step(Y, k * h, h, problem.F, method.solve)
+        Y = method.truncate(Z)
+        lost.append(lost[-1] + norm(Z - Y) ** 2)
+    return lost
 
 
 def draw(data):

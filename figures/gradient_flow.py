@@ -27,28 +27,36 @@ SETTINGS = {"small": {**DEFAULT, "ranks": [2, 8], "steps": [8, 32], "steps_for_r
 LAYERS = {"layer 1 (20 × 64)": 0, "layer 2 (16 × 20)": 2}
 
 
-def compute(settings, piece, progress):
+def compute(settings, run):
+    data, F, start, exact = flow(settings)
+    found = run(distances, {name: {"settings": settings, "name": name} for name in METHODS})
+    return {"data": data.name, "largest_curvature": max(largest_curvature(F, P) for P in (dense(start), exact)),
+            "h": [settings["T"] / n for n in settings["steps"]], "ranks": settings["ranks"], "layers": [
+        {"layer": layer,
+         **{against: {name: [pair[i] for pair in found[name][against]] for name in METHODS} for against in ("against_h", "against_rank")},
+         "floor": best(exact.blocks[k], settings["rank"]), "floors": [best(exact.blocks[k], r) for r in settings["ranks"]]}
+        for i, (layer, k) in enumerate(LAYERS.items())]}
+
+
+def flow(settings):
+    """(data, field, start, exact end) of the gradient flow."""
     data, net = load("digits"), mlp(settings["widths"], "tanh")
     F = gradient_field(net, data.x[:settings["examples"]].astype(float), data.labels[:settings["examples"]])
     start = net.init(np.random.default_rng(settings["seed"]), settings["start_rank"])
     *_, (_, exact) = exact_flow(start, F, (0, settings["T"]))
+    return data, F, start, exact
 
-    curvature = max(largest_curvature(F, P) for P in (dense(start), exact))
 
-    def distances(name, rank, n):
+def distances(settings, name):
+    """From the exact weights of the two layers, for each step size and for each rank."""
+    _, F, start, exact = flow(settings)
+
+    def pair(rank, n):
         *_, (_, Y) = evolve(METHODS[name](rank), stored_with_rank(start, rank), F, (0, settings["T"]), n)
         return [norm(dense(Y.blocks[k]) - exact.blocks[k]) for k in LAYERS.values()]
 
-    jobs = [(name, settings["rank"], n) for name in METHODS for n in settings["steps"]]
-    jobs += [(name, rank, settings["steps_for_ranks"]) for name in METHODS for rank in settings["ranks"]]
-    found = {job: piece(str(job), lambda job=job: distances(*job)) for job in progress(jobs, desc="gradient_flow")}
-    return {"data": data.name, "largest_curvature": curvature,
-            "h": [settings["T"] / n for n in settings["steps"]], "ranks": settings["ranks"], "layers": [
-        {"layer": layer,
-         "against_h": {name: [found[name, settings["rank"], n][i] for n in settings["steps"]] for name in METHODS},
-         "against_rank": {name: [found[name, r, settings["steps_for_ranks"]][i] for r in settings["ranks"]] for name in METHODS},
-         "floor": best(exact.blocks[k], settings["rank"]), "floors": [best(exact.blocks[k], r) for r in settings["ranks"]]}
-        for i, (layer, k) in enumerate(LAYERS.items())]}
+    return {"against_h": [pair(settings["rank"], n) for n in settings["steps"]],
+            "against_rank": [pair(rank, settings["steps_for_ranks"]) for rank in settings["ranks"]]}
 
 
 def stored_with_rank(params, r):

@@ -24,25 +24,27 @@ def methods(rank):
             "adaptive BUG": AdaptiveBUG(0, max_rank=rank), "S⁻¹ factor ODE": FactorODE()}
 
 
-def compute(settings, piece, progress):
-    T = settings["T"]
+def compute(settings, run):
+    panels = [(rank, noise) for noise in settings["noise"] for rank in settings["ranks"]]
+    found = run(errors, {(rank, noise, name): {"settings": settings, "rank": rank, "noise": noise, "name": name}
+                         for rank, noise in panels for name in methods(rank)})
+    return {"h": [settings["T"] / n for n in settings["steps"]], "panels": [
+        {"rank": rank, "noise": noise, "best": best(settings, rank, noise),
+         "errors": {name: found[rank, noise, name] for name in methods(rank)}} for rank, noise in panels]}
 
-    def problem(rank, noise):
-        return lubich_oseledets(np.random.default_rng(settings["seed"]), settings["n"], rank, noise)
 
-    def errors(rank, noise, name):
-        p = problem(rank, noise)
-        return [norm(list(evolve(methods(rank)[name], p.Y0, p.F, (0, T), n))[-1][1] - p.solution(T)) for n in settings["steps"]]
+def problem(settings, rank, noise):
+    return lubich_oseledets(np.random.default_rng(settings["seed"]), settings["n"], rank, noise)
 
-    def best(rank, noise):
-        end = problem(rank, noise).solution(T)
-        return norm(best_approximation(end, rank=rank) - end)
 
-    cases = [(rank, noise, name) for noise in settings["noise"] for rank in settings["ranks"] for name in methods(rank)]
-    found = {case: piece(str(case), lambda case=case: errors(*case)) for case in progress(cases, desc="lubich_oseledets")}
-    return {"h": [T / n for n in settings["steps"]], "panels": [
-        {"rank": rank, "noise": noise, "best": best(rank, noise), "errors": {name: found[rank, noise, name] for name in methods(rank)}}
-        for noise in settings["noise"] for rank in settings["ranks"]]}
+def errors(settings, rank, noise, name):
+    p, T = problem(settings, rank, noise), settings["T"]
+    return [norm(list(evolve(methods(rank)[name], p.Y0, p.F, (0, T), n))[-1][1] - p.solution(T)) for n in settings["steps"]]
+
+
+def best(settings, rank, noise):
+    end = problem(settings, rank, noise).solution(settings["T"])
+    return norm(best_approximation(end, rank=rank) - end)
 
 
 def draw(data):

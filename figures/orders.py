@@ -29,19 +29,18 @@ DEFAULT = {"seed": 7, "shape": [16, 15], "sigma": [[1, 0.6, 0.3], [1, 1e-4, 1e-8
 SETTINGS = {"small": {**DEFAULT, "steps": [8, 32]}, "default": DEFAULT, "full": DEFAULT}
 
 
-def compute(settings, piece, progress):
-    T = settings["T"]
-
-    def errors(name, sigma):
-        problem = tangent_family(np.random.default_rng(settings["seed"]), *settings["shape"], sigma)
-        truth = problem.solution(T)
-        return [norm(list(evolve(METHODS[name], problem.Y0, problem.F, (0, T), n))[-1][1] - truth) for n in settings["steps"]]
-
-    jobs = progress([(name, sigma) for sigma in settings["sigma"] for name in METHODS], desc="orders")
-    found = {(name, str(sigma)): piece(f"{name} {sigma}", lambda name=name, sigma=sigma: errors(name, sigma)) for name, sigma in jobs}
-    return {"h": [T / n for n in settings["steps"]], "spectra": [
-        {"sigma": sigma, "curves": {name: {"order": METHODS[name].order, "errors": found[name, str(sigma)]} for name in METHODS}}
+def compute(settings, run):
+    found = run(errors, {f"{name} {sigma}": {"settings": settings, "name": name, "sigma": sigma}
+                         for sigma in settings["sigma"] for name in METHODS})
+    return {"h": [settings["T"] / n for n in settings["steps"]], "spectra": [
+        {"sigma": sigma, "curves": {name: {"order": METHODS[name].order, "errors": found[f"{name} {sigma}"]} for name in METHODS}}
         for sigma in settings["sigma"]]}
+
+
+def errors(settings, name, sigma):
+    problem, T = tangent_family(np.random.default_rng(settings["seed"]), *settings["shape"], sigma), settings["T"]
+    truth = problem.solution(T)
+    return [norm(list(evolve(METHODS[name], problem.Y0, problem.F, (0, T), n))[-1][1] - truth) for n in settings["steps"]]
 
 
 def draw(data):

@@ -27,21 +27,24 @@ SETTINGS = {"small": {**DEFAULT, **SMALL},
             "default": DEFAULT, "full": {**DEFAULT, "data": "mnist", "every": 20, "runs": RUNS}}
 
 
-def compute(settings, piece, progress):
-    data = load(settings["data"])
-    net = mlp([data.x.shape[1], *settings["widths"], data.classes])
-
-    def run(name):
-        options = settings["runs"][name]
-        rng = np.random.default_rng(settings["seed"])
-        params = net.init(rng, options["tau"] and settings["start_rank"], np.float32)
-        method = DLRT(options["tau"]) if options["tau"] else Dense(euler)
-        records = list(train(net, params, data, method, options["lr"], options["batch"], options["epochs"], rng, settings["every"],
-                             progress=lambda batches: progress(batches, desc=f"rank_evolution {name}", leave=False)))
-        return {"records": [record.summary() for record in records], "parameters": count_parameters(records[-1].params)}
-
+def compute(settings, run):
+    common = {name: settings[name] for name in ("data", "widths", "start_rank", "seed", "every")}
+    data, net = data_and_net(settings["data"], settings["widths"])
     return {"data": data.name, "dense_parameters": count_parameters(net.init(np.random.default_rng(0))),
-            "runs": {name: piece(name, lambda name=name: run(name)) for name in settings["runs"]}}
+            "runs": run(trained, {name: {**common, **options} for name, options in settings["runs"].items()})}
+
+
+def data_and_net(data, widths):
+    data = load(data)
+    return data, mlp([data.x.shape[1], *widths, data.classes])
+
+
+def trained(data, widths, start_rank, seed, every, tau, epochs, lr, batch):
+    """The records of one training run, by DLRT or, where tau is None, of the dense network, and the number of its parameters."""
+    (data, net), rng = data_and_net(data, widths), np.random.default_rng(seed)
+    params, method = net.init(rng, tau and start_rank, np.float32), DLRT(tau) if tau else Dense(euler)
+    records = list(train(net, params, data, method, lr, batch, epochs, rng, every))
+    return {"records": [record.summary() for record in records], "parameters": count_parameters(records[-1].params)}
 
 
 def last_of_epochs(records):

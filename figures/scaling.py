@@ -11,6 +11,7 @@ import tracemalloc
 
 import numpy as np
 import scipy.sparse as sp
+from joblib import parallel_config
 
 from lowrank_ode import BUG, DLRT, AdaptiveBUG, LowRank, ProjectorSplitting
 from lowrank_ode.matrices import orth, outer
@@ -32,8 +33,8 @@ def problem(n, rng):
     return Y, lambda t, Y: D @ Y + Y @ D + C
 
 
-def measure(method, n, settings):
-    Y, F = problem(n, np.random.default_rng(settings["seed"]))
+def measure(settings, name, n):
+    method, (Y, F) = METHODS[name], problem(n, np.random.default_rng(settings["seed"]))
     times = []
     for _ in range(settings["repeats"] + 1):
         start = time.perf_counter()
@@ -46,10 +47,9 @@ def measure(method, n, settings):
     return {"seconds": float(np.median(times[1:])), "bytes": peak}
 
 
-def compute(settings, piece, progress):
-    cases = [(name, n) for n in settings["n"] for name in METHODS]
-    found = {(name, n): piece(f"{name} {n}", lambda name=name, n=n: measure(METHODS[name], n, settings))
-             for name, n in progress(cases, desc="scaling")}
+def compute(settings, run):
+    with parallel_config("sequential"):                         # what is timed runs alone
+        found = run(measure, {(name, n): {"settings": settings, "name": name, "n": n} for n in settings["n"] for name in METHODS})
     return {"rank": R, "n": settings["n"], "methods": {name: {what: [found[name, n][what] for n in settings["n"]]
                                                               for what in ("seconds", "bytes")} for name in METHODS}}
 

@@ -23,16 +23,17 @@ DEFAULT = {"seed": 7, "shape": [30, 28], "source": 1e-4, "T": 0.5, "sigma": [1.0
 SETTINGS = {"small": {**DEFAULT, "sigma": [1.0, 1e-6, 1e-12], "steps": [4, 16, 64]}, "default": DEFAULT, "full": DEFAULT}
 
 
-def compute(settings, piece, progress):
-    def errors(sigma):
-        start = [1, max(0.5, sigma), sigma]
-        problem = tangent_family(np.random.default_rng(settings["seed"]), *settings["shape"], start, settings["source"])
-        truth = problem.solution(settings["T"])
-        table = {name: [error(method, problem, truth, settings["T"], n) for n in settings["steps"]] for name, method in METHODS.items()}
-        return {"sigma": sigma, "errors": table, "floor": norm(best_approximation(truth, rank=3) - truth)}
+def compute(settings, run):
+    curves = run(errors, {sigma: {"settings": settings, "sigma": sigma} for sigma in settings["sigma"]})
+    return {"h": [settings["T"] / n for n in settings["steps"]], "curves": list(curves.values())}
 
-    curves = [piece(str(sigma), lambda sigma=sigma: errors(sigma)) for sigma in progress(settings["sigma"], desc="singular_values")]
-    return {"h": [settings["T"] / n for n in settings["steps"]], "curves": curves}
+
+def errors(settings, sigma):
+    start = [1, max(0.5, sigma), sigma]
+    problem = tangent_family(np.random.default_rng(settings["seed"]), *settings["shape"], start, settings["source"])
+    truth = problem.solution(settings["T"])
+    table = {name: [error(method, problem, truth, settings["T"], n) for n in settings["steps"]] for name, method in METHODS.items()}
+    return {"sigma": sigma, "errors": table, "floor": norm(best_approximation(truth, rank=3) - truth)}
 
 
 def error(method, problem, truth, T, n):

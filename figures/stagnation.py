@@ -18,18 +18,23 @@ DEFAULT = {"seed": 0, "shape": [30, 28], "terms": 12, "T": 4.0, "thetas": [1e-1,
 SETTINGS = {"small": {**DEFAULT, "steps": [4, 64, 1024]}, "default": DEFAULT, "full": DEFAULT}
 
 
-def compute(settings, piece, progress):
-    rng, T = np.random.default_rng(settings["seed"]), settings["T"]
+def compute(settings, run):
+    problem, curves = flow(settings), run(curve, {theta: {"settings": settings, "theta": theta} for theta in settings["thetas"]})
+    return {"h": [settings["T"] / n for n in settings["steps"]], "slope_at_start": norm(problem.F(0, problem.Y0)),
+            "curves": list(curves.values())}
+
+
+def flow(settings):
+    rng = np.random.default_rng(settings["seed"])
     target = random_lowrank(rng, *settings["shape"], 2.0 ** -np.arange(1, settings["terms"] + 1)).dense()
-    problem = quadratic_flow(rng, target, [0.5])
+    return quadratic_flow(rng, target, [0.5])
+
+
+def curve(settings, theta):
+    problem, T = flow(settings), settings["T"]
     truth = problem.solution(T)
-
-    def curve(theta):
-        ends = [list(evolve(AdaptiveBUG(theta, solve=euler), problem.Y0, problem.F, (0, T), n))[-1][1] for n in settings["steps"]]
-        return {"theta": theta, "errors": [norm(Y - truth) for Y in ends], "ranks": [Y.rank for Y in ends]}
-
-    return {"h": [T / n for n in settings["steps"]], "slope_at_start": norm(problem.F(0, problem.Y0)),
-            "curves": [piece(str(theta), lambda theta=theta: curve(theta)) for theta in progress(settings["thetas"], desc="stagnation")]}
+    ends = [list(evolve(AdaptiveBUG(theta, solve=euler), problem.Y0, problem.F, (0, T), n))[-1][1] for n in settings["steps"]]
+    return {"theta": theta, "errors": [norm(Y - truth) for Y in ends], "ranks": [Y.rank for Y in ends]}
 
 
 def draw(data):

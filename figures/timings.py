@@ -14,6 +14,7 @@ import time
 from itertools import pairwise
 
 import numpy as np
+from joblib import parallel_config
 
 from lowrank_ode import DLRT, Dense
 from lowrank_ode.compression import merged
@@ -111,16 +112,18 @@ def _batch(rng, size):
     return (rng.random((size, 784)) * (rng.random((size, 784)) < 0.2)).astype(np.float32), rng.integers(0, 10, size)
 
 
-def compute(settings, piece, progress):
+def measure(settings, what, width, rank):
+    make = {"train": training_jobs, "predict": prediction_job}[what]
+    return {"what": what, "width": width, "rank": rank, "seconds": seconds(make(width, rank, settings), settings["repeats"])}
+
+
+def compute(settings, run):
     cases = [("train", int(width), rank) for width, ranks in settings["ranks"].items() for rank in [None, *ranks]]
     cases += [("predict", int(max(settings["ranks"], key=int)), rank) for rank in [None, *settings["predict_ranks"]]]
-    make = {"train": training_jobs, "predict": prediction_job}
-    rows = [{"what": what, "width": width, "rank": rank,
-             "seconds": piece(f"{what} {width} {rank}", lambda case=(width, rank), make=make[what]: seconds(make(*case, settings),
-                                                                                                             settings["repeats"]))}
-            for what, width, rank in progress(cases, desc="timings")]
-    return {"rows": rows, "threads": {"cores": os.cpu_count(), "OPENBLAS_NUM_THREADS": os.environ.get("OPENBLAS_NUM_THREADS")},
-            "torch": baseline and baseline.torch.__version__}
+    with parallel_config("sequential"):                         # what is timed runs alone
+        rows = run(measure, {case: {"settings": settings, "what": case[0], "width": case[1], "rank": case[2]} for case in cases})
+    threads = {"cores": os.cpu_count(), "OPENBLAS_NUM_THREADS": os.environ.get("OPENBLAS_NUM_THREADS")}
+    return {"rows": list(rows.values()), "threads": threads, "torch": baseline and baseline.torch.__version__}
 
 
 def table(data):

@@ -1,6 +1,5 @@
 """The committed pictures: the JSON bears out each claim (the first sentence of the caption), and redraws the picture without computing."""
 
-import functools
 import importlib
 from pathlib import Path
 
@@ -11,7 +10,6 @@ from figures import _run, rank_evolution, scaling, timings
 from figures.__main__ import NAMES, main
 from lowrank_ode.results import read_json
 
-CALM = functools.partial(lambda things, **_: things)
 MODULES = [importlib.import_module(f"figures.{name}") for name in NAMES]
 
 
@@ -155,14 +153,6 @@ def test_a_picture_is_redrawn_from_its_json_without_computing(module, tmp_path, 
     monkeypatch.setattr(module, "compute", None)
     monkeypatch.setattr(_run, "paths", lambda *_: (json_path, tmp_path / "a.png"))
     assert _run.redraw(module, "default").read_bytes()[:4] == b"\x89PNG"
-
-
-def test_an_interrupted_run_resumes_and_a_change_of_settings_starts_anew(tmp_path):
-    path, calls = tmp_path / "x.partial", []
-    def piece(settings, key):
-        return _run.Pieces(path, settings)(key, lambda: calls.append(key) or len(calls))
-    assert [piece({"n": 1}, "a"), piece({"n": 1}, "b"), piece({"n": 1}, "a")] == [1, 2, 1] and calls == ["a", "b"]
-    assert piece({"n": 2}, "a") == 3
 
 
 def test_the_command_refuses_unknown_figures(capsys):

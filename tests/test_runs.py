@@ -1,0 +1,110 @@
+"""The command `python -m figures` with a planted figure, which is this file: six short naps, each noting its start in the file `log`."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import joblib
+import pytest
+from matplotlib.figure import Figure
+from test_jobs import nap, started
+
+from figures import __main__, _run, scaling, stagnation, timings
+from figures._jobs import processes
+from lowrank_ode.results import read_json
+
+ROOT = Path(__file__).parent.parent
+SETTINGS = {"default": {"naps": list(range(6)), "seconds": 0.3}}
+COMMAND = """
+import pathlib, sys, test_runs
+from figures import __main__, _run
+sys.modules["figures.planted"], _run.FOLDER = test_runs, pathlib.Path(".")
+__main__.NAMES.append("planted")
+__main__.main(["planted", *sys.argv[1:]])
+"""
+
+
+def compute(settings, run):
+    return {"slept": list(run(nap, {k: {"k": k, "seconds": settings["seconds"], "log": "log"} for k in settings["naps"]}).values())}
+
+
+def draw(data):
+    return Figure()
+
+
+@pytest.fixture
+def planted(tmp_path, monkeypatch):
+    """This file as the figure "planted" of the command, in an empty folder, which is returned."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "figures.planted", sys.modules[__name__])
+    monkeypatch.setattr(__main__, "NAMES", ["planted"])
+    monkeypatch.setattr(_run, "FOLDER", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("number, how", [(2, signal.SIGKILL), (2, signal.SIGINT), (1, signal.SIGINT)], ids=lambda value: str(int(value)))
+def test_a_killed_or_interrupted_command_loses_at_most_the_jobs_in_flight(planted, number, how):
+    folder, log = planted / "test_runs.jobs", planted / "log"
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")])
+    process = subprocess.Popen([sys.executable, "-c", COMMAND, "--jobs", str(number)], cwd=planted, start_new_session=True, text=True,
+                               stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": path})
+    while len(started(log)) < 2 + number:
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.02)
+    sent = time.perf_counter()
+    os.killpg(process.pid, how)
+    error = process.communicate(timeout=20)[1]
+    finished = {int(path.stem) for path in folder.glob("*.json")}
+    assert len(finished) >= 2 and len(set(started(log)) - finished) <= number
+    if how == signal.SIGINT:
+        assert process.returncode == 1 and time.perf_counter() - sent < 5
+        assert error == "interrupted: finished jobs are kept, the same command goes on from there\n"
+    (folder / f"{finished.pop()}.json").unlink()            # planted: a loss, to be seen in what the next run starts
+    (folder / ".2.json.0123abcd.part").touch()              # as a killed process may leave it
+    log.unlink()
+    __main__.main(["planted"])
+    assert started(log) == sorted(set(range(6)) - finished)
+    assert read_json(planted / "test_runs.json")["slept"] == list(range(6))
+    assert sorted(os.listdir(planted)) == ["log", "test_runs.json", "test_runs.png"]
+
+
+def test_the_command_names_a_refused_file_and_a_wrong_number_of_jobs(planted, capsys):
+    (planted / "test_runs.jobs").mkdir()
+    (planted / "test_runs.jobs/3.json").write_text(json.dumps("mine"))
+    with pytest.raises(SystemExit, match=r"^error: .*/test_runs.jobs/3.json: not a finished job of this package; delete this file"):
+        __main__.main(["planted"])
+    with pytest.raises(SystemExit):
+        __main__.main(["planted", "--jobs", "0"])
+    assert "--jobs: got 0, expected at least 1" in capsys.readouterr().err and not (planted / "log").exists()
+
+
+def test_what_is_timed_runs_alone():
+    class Seen(Exception):
+        pass
+
+    def run(function, jobs):
+        raise Seen(joblib.effective_n_jobs(None))
+
+    for module, number in ((timings, 1), (scaling, 1), (stagnation, 2)):
+        with processes(2), pytest.raises(Seen, match=f"^{number}$"):
+            module.compute(module.SETTINGS["small"], run)
+
+
+def test_joblib_sends_the_jobs_of_a_figure_to_a_dask_cluster(planted):
+    pytest.importorskip("distributed")
+
+    from dask.distributed import Client, LocalCluster
+    from joblib import parallel_config
+
+    from figures import rank_evolution
+    from figures._run import produce
+
+    with LocalCluster(n_workers=2, threads_per_worker=1) as cluster, Client(cluster) as client, parallel_config("dask"):
+        data = produce(rank_evolution, "small")
+        there = client.run(lambda: "figures.rank_evolution" in sys.modules)
+
+    assert list(data["runs"]) == ["0.05", "0.15", "dense"] and any(there.values())
