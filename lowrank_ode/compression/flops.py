@@ -1,0 +1,76 @@
+"""How much work a layer is: multiplications and additions of its matrix products, in prediction and in a training step.
+
+A layer has n outputs, m inputs and the weight matrix W, dense or U S Vᵀ of rank r; activations Z (m, b) and errors Δ (n, b), b examples. A
+product of p × q and q × s counts 2 p q s, a Gram matrix XᵀX half of it, for one triangle is computed. Left out are the work on single
+entries, O(b (n + m) + n m), and what is O(r³). docs/6-speed.md has the same numbers as a table.
+"""
+
+from bisect import bisect_right
+
+from ..matrices import check_count
+
+
+def prediction_flops(shape, rank=None, core=False):
+    """Operations of a layer of shape (n outputs, m inputs) on one example: of W z; of K (Vᵀz), K = U S; with core, of U (S (Vᵀz)).
+
+    rank None is a dense layer. Raises ValueError unless 1 ≤ rank ≤ min(n, m).
+
+    >>> prediction_flops((500, 784)), prediction_flops((500, 784), 20), prediction_flops((500, 784), 20, core=True)
+    (784000, 51360, 52160)
+    """
+    n, m = shape
+    if rank is None:
+        return 2 * n * m
+    r = _checked(rank, shape)
+    return 2 * r * (n + m) + core * 2 * r**2
+
+
+def step_flops(shape, rank, batch, passes=1, first=False):
+    """Operations of one training step in a layer of shape (n outputs, m inputs) on a batch.
+
+    rank None: a dense layer and an Euler step. passes 1: DLRT, from one gradient. passes 3: the K-, L- and S-step of [SZKCT22] each with a
+    gradient of its own, which is AdaptiveBUG(solve=euler) here; with Householder's QR of the augmented bases and their overlaps formed, as
+    published, it is 6 (n + m) r² more. first: nothing is passed on to the inputs of the first layer. The counts of low rank are exact for
+    r ≤ batch and 2r ≤ min(n, m); beyond, where the bases cannot grow to 2r columns, they are too high.
+
+    Raises ValueError unless 1 ≤ rank ≤ min(n, m), 1 ≤ batch and passes is 1 or 3.
+
+    >>> step_flops((500, 500), None, batch=256), step_flops((500, 500), 20, 256), step_flops((500, 500), 20, 256, passes=3)
+    (384000000, 49788800, 103017600)
+    """
+    (n, m), b = shape, check_count("batch", batch)
+    if passes not in (1, 3):
+        raise ValueError(f"passes: got {passes}, expected 1 or 3")
+    if rank is None:
+        return 2 * b * n * m * (2 if first else 3)                      # W Z, Wᵀ Δ, Δ Zᵀ
+    r = _checked(rank, shape)
+
+    def forward_and_backward(r, core):
+        below = 0 if first else 2 * b * m * r + core * 2 * b * r**2     # V (Sᵀ (UᵀΔ))
+        return 2 * b * (n + m) * r + core * 2 * b * r**2 + 2 * b * n * r + below        # U (S (VᵀZ)), UᵀΔ
+
+    basis_updates = 2 * b * (n + m) * r                                 # Δ (ZᵀV0), Z (ΔᵀU0): the products in brackets are there
+    bases = (14 + 5) * (n + m) * r**2                                   # augment: 4 products and a Gram matrix, twice; Û P, V̂ Q, two more
+    galerkin = 2 * b * (2 * r) ** 2                                     # (ÛᵀΔ) (ZᵀV̂)
+    if passes == 1:
+        new_columns = 2 * b * (n + m) * r                               # of Û and V̂, r each
+        return forward_and_backward(r, core=True) + basis_updates + bases + new_columns + galerkin
+    starts = 2 * (n + m) * r**2                                         # U0 S0, V0 S0ᵀ
+    gradients = 2 * forward_and_backward(r, core=False) + forward_and_backward(2 * r, core=True)
+    return starts + gradients + basis_updates + bases + galerkin
+
+
+def break_even(cost, most):
+    """The largest rank 1, …, most with cost(rank) ≤ cost(None), or 0; cost grows with the rank, and None stands for dense.
+
+    >>> layer = 5120, 5120
+    >>> [break_even(lambda rank, core=core: prediction_flops(layer, rank, core), most=5120) for core in (False, True)]
+    [2560, 2120]
+    >>> [break_even(lambda rank, passes=passes: step_flops(layer, rank, 256, passes), most=2560) for passes in (1, 3)]
+    [401, 333]
+    """
+    return bisect_right(range(1, most + 1), cost(None), key=cost)
+
+
+def _checked(rank, shape):
+    return check_count("rank", rank, most=min(shape), where=f" for a layer of shape {shape}")
