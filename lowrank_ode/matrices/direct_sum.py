@@ -127,4 +127,5 @@ def _matmul(X, Z):
 
 
 _adjoint = blockwise(H)
-_add, _sub, _neg, _mul = map(blockwise, (operator.add, operator.sub, operator.neg, operator.mul))
+_add, _sub = map(blockwise_in_threads, (operator.add, operator.sub))       # a gradient is multiplied out here if it meets a dense block
+_neg, _mul = map(blockwise, (operator.neg, operator.mul))

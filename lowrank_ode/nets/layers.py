@@ -60,14 +60,14 @@ class Dense:
     def gradient(A, delta, W, ZV, DU):
         """(∇_W, ∇_b) = (Δ Zᴴ in factors, Δ 1); the products with U and V that the two passes have made come with Δ Zᴴ.
 
-        Where the rank of W is no longer low, and Z has a column a pixel, Δ Zᴴ multiplied out takes fewer operations, and is an ndarray.
+        Where Z has so many columns (pixels) that Δ Zᴴ multiplied out is found sooner than its products with bases, it is an ndarray.
         """
         Z, delta = _columns(A), _columns(delta)
         bias = delta @ np.ones((delta.shape[1], 1), delta.dtype)
         if not isinstance(W, LowRank):
             return outer(delta, Z), bias
         (m, n), r, columns = W.shape, W.rank, Z.shape[1]
-        if columns * m * n + 4 * m * n * r < columns * 2 * r * (m + n):         # with U0, V0, Ũ and Ṽ: out of Δ Zᴴ, or factor by factor
+        if columns > 4 * (m + n) and m * n < 4 * r * (m + n):       # a step takes four products with bases; thin ones at half the speed
             return delta @ H(Z), bias
         return LowRank(delta, Identity(columns), Z, left=(W.U, DU), right=(W.V, ZV)), bias
 

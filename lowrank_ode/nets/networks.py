@@ -92,10 +92,10 @@ class Network:
         A, ZV = self._forward(params, x)
         loss, delta = LOSSES[self.loss](A[-1].T, labels)
         first, weights = self._dense[0], self._weights(params)
-        D = [None] * (first + 1) + [room(X.shape, X.dtype) for X in A[first + 1:-1]] + [delta.T]             # D[k]: with respect to A[k]
-        for k in range(first + 1, len(self.layers)):
-            if isinstance(self.layers[k], Flatten):
-                D[k] = D[k + 1].reshape(A[k].shape)
+        D = [delta.T]
+        for k in reversed(range(first + 1, len(self.layers))):                  # put in front: with respect to A[k]
+            D.insert(0, D[0].reshape(A[k].shape) if isinstance(self.layers[k], Flatten) else room(A[k].shape, A[k].dtype))
+        D = [None] * (first + 1) + D
 
         def backward(A, D):
             return [self.layers[k].backward(A[k], A[k + 1], D[k + 1], D[k], *weights[k]) for k in reversed(range(first, len(weights)))]
