@@ -4,6 +4,8 @@ Layers are (U, S, V, bias) with a dense last layer, SGD substeps, the basis augm
 implementation does in a step, without its overhead.
 """
 
+import math
+
 import torch
 
 
@@ -75,3 +77,22 @@ def three_pass_step(layers, x, labels, lr, rank):
             P, sigma, Qh = torch.linalg.svd(S)
             result.append([U1 @ P[:, :rank], torch.diag(sigma[:rank]), V1 @ Qh.T[:, :rank], bias])
     return [*result, new[-2:]]
+
+
+def lenet(seed=0):
+    """LeNet5: four weights, each with its bias."""
+    torch.manual_seed(seed)
+    shapes = [(20, 1, 5, 5), (50, 20, 5, 5), (500, 800), (10, 500)]
+    return [X for s in shapes for X in (torch.randn(s) * (2 / math.prod(s[1:])) ** 0.5, torch.zeros(s[0]))]
+
+
+def lenet_step(tensors, x, labels, lr):
+    """One step of stochastic gradient descent of LeNet5, dense."""
+    F, (W1, b1, W2, b2, W3, b3, W4, b4) = torch.nn.functional, [tensor.detach().requires_grad_() for tensor in tensors]
+    z = F.max_pool2d(torch.relu(F.conv2d(x.reshape(-1, 1, 28, 28), W1, b1)), 2)
+    z = F.max_pool2d(torch.relu(F.conv2d(z, W2, b2)), 2).flatten(1)
+    loss = F.cross_entropy(F.linear(torch.relu(F.linear(z, W3, b3)), W4, b4), labels)
+    wanted = [W1, b1, W2, b2, W3, b3, W4, b4]
+    grads = torch.autograd.grad(loss, wanted)
+    with torch.no_grad():
+        return [X - lr * G for X, G in zip(wanted, grads, strict=True)]

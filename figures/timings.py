@@ -1,148 +1,79 @@
 """A low-rank training step takes at most 2.5 times as long as its matrix products alone, and is cheaper than a dense one up to a rank that
 the third panel names.
 
-The network 784-w-w-w-w-10 in float32, w = 500 and 5120, batch 256: seconds of one DLRT step of fixed rank (tau 0, max_rank r; gradient,
-basis update and truncation), of one step with dense weights, and of a prediction for 1,000 images, medians. The floor is the time of the
-matrix products that such a step consists of, alone, on arrays of the same shapes. With PyTorch at hand, the three-pass scheme of the paper
-and the dense step in PyTorch are timed in turn with ours. Right: training and prediction relative to the dense network, here and as
-published [SZKCT22] (TensorFlow, batch 500, other hardware). Figures are of one machine; ratios are what to look at.
+The network 784-w-w-w-w-10 in float32, w = 500 and 5120, batch 256: seconds of one DLRT step of fixed rank (tau 0, max_rank r), of one step
+with dense weights, and of a prediction for 1,000 images (K = U S and V stored), medians. The floor is the time of the matrix products that
+such a step consists of, alone, on arrays of the same shapes. With PyTorch at hand, the three-pass scheme of the paper and the dense step in
+PyTorch are timed in turn with ours. Each case runs in a process of its own, with the threads that it says: drawn is "one". Right: training
+and prediction relative to the dense network, here and as published [SZKCT22] (TensorFlow, batch 500, other hardware). Figures are of one
+machine; ratios are what to look at.
 """
 
 import os
-import statistics
-import time
-from itertools import pairwise
 
 import numpy as np
 from joblib import parallel_config
 
-from lowrank_ode import DLRT, Dense
-from lowrank_ode.compression import merged
-from lowrank_ode.nets import mlp
-from lowrank_ode.substeps import euler
-from lowrank_ode.training import gradient_field
-
 from . import _style
 from ._published import TIMINGS
+from ._steps import THREADS, baseline, measure
 
-try:
-    from . import _torch_baseline as baseline
-except ImportError:
-    baseline = None
-
-DEFAULT = {"seed": 0, "batch": 256, "images": 1000, "lr": 1e-3, "repeats": 5,
-           "ranks": {"500": [5, 10, 20, 50, 100], "5120": [10, 40, 160, 400]}, "predict_ranks": [10, 160, 640, 1280, 2200]}
-SETTINGS = {"small": {**DEFAULT, "repeats": 2, "ranks": {"60": [5, 10]}, "predict_ranks": [5]}, "default": DEFAULT, "full": DEFAULT}
-
-
-def products(widths, r, b, rng):
-    """The matrix products of one DLRT step of rank r on these widths, the last layer dense, batch b, and nothing else: a job."""
-    def random(*shape):
-        return rng.random(shape, np.float32)
-
-    shapes = list(pairwise(widths))
-    layers = [{"Z": random(b, m).T, "D": random(b, n).T, "U": random(n, r), "V": random(m, r), "S": random(r, r), "U1": random(n, 2 * r),
-               "V1": random(m, 2 * r), "P": random(2 * r, r), "small": random(b, r)} for m, n in shapes]
-
-    def job():
-        for number, x in enumerate(layers[:-1]):
-            Z, D, U, V, S, P, small = x["Z"], x["D"], x["U"], x["V"], x["S"], x["P"], x["small"]
-            Z.T @ V, S @ small.T, U @ small.T                                           # forward
-            D.T @ U                                                                     # backward
-            if number:
-                small @ S, V @ small.T
-            D @ small, Z @ small                                                        # G V0, Gᵀ U0
-            for B, B1 in ((U, x["U1"]), (V, x["V1"])):
-                for _ in range(2):                                                      # augment: orthogonalise, normalise, twice
-                    B.T @ B, B @ S, B.T @ B, B @ S
-                B1 @ P, B.T @ B                                                         # new basis, and how orthonormal it is
-            both = np.hstack([D.T @ U, small])
-            both.T @ np.hstack([Z.T @ V, small])                                        # Ûᵀ G V̂
-        Z, D = layers[-1]["Z"], layers[-1]["D"]
-        W = D @ Z.T
-        W @ Z, W.T @ D
-    return job
-
-
-def seconds(jobs, repeats):
-    """Median seconds of each job, run in turn, after one run that does not count; a job is a function without arguments."""
-    taken = {name: [] for name in jobs}
-    for k in range(repeats + 1):
-        for name, job in jobs.items():
-            start = time.perf_counter()
-            job()
-            taken[name] += [time.perf_counter() - start] if k else []
-    return {name: statistics.median(times) for name, times in taken.items()}
-
-
-class Stepping:
-    """A job that takes one step from where the last one ended."""
-
-    def __init__(self, step, state):
-        self.step, self.state = step, state
-
-    def __call__(self):
-        self.state = self.step(self.state)
-
-
-def training_jobs(width, rank, settings):
-    """One step by our code (of this rank; None for dense), by PyTorch if there, and, for a rank, its products alone."""
-    widths, rng, lr = [784, *[width] * 4, 10], np.random.default_rng(settings["seed"]), settings["lr"]
-    net, (x, labels) = mlp(widths), _batch(rng, settings["batch"])
-    F, method = gradient_field(net, x, labels), DLRT(0, max_rank=rank) if rank else Dense(euler)
-    jobs = {"ours": Stepping(lambda P: method.step(P, 0, lr, F), net.init(rng, rank, np.float32))}
-    if rank:
-        jobs["floor"] = products(widths, rank, settings["batch"], rng)
-    if baseline:
-        x, labels = (baseline.torch.from_numpy(X) for X in (x, labels))
-        step = (lambda P: baseline.three_pass_step(P, x, labels, lr, rank)) if rank else lambda P: baseline.dense_step(P, x, labels, lr)
-        jobs["torch"] = Stepping(step, baseline.network(widths, rank))
-    return jobs
-
-
-def prediction_job(width, rank, settings):
-    rng, net = np.random.default_rng(settings["seed"]), mlp([784, *[width] * 4, 10])
-    ranks = rank and [min(rank, 784), rank, rank, rank, None]
-    (x, _), params = _batch(rng, settings["images"]), merged(net.init(rng, ranks, np.float32))
-    return {"ours": lambda: net.outputs(params, x)}
-
-
-def _batch(rng, size):
-    """As sparse and as large as MNIST images."""
-    return (rng.random((size, 784)) * (rng.random((size, 784)) < 0.2)).astype(np.float32), rng.integers(0, 10, size)
-
-
-def measure(settings, what, width, rank):
-    make = {"train": training_jobs, "predict": prediction_job}[what]
-    return {"what": what, "width": width, "rank": rank, "seconds": seconds(make(width, rank, settings), settings["repeats"])}
+DEFAULT = {"seed": 0, "batch": 256, "images": 1000, "lenet_batch": 128, "lr": 1e-3, "repeats": 3,
+           "ranks": {"500": [5, 10, 20, 50, 100], "5120": [10, 40, 160, 400]}, "predict_ranks": [10, 160, 640, 1280, 2200, 2500],
+           "lenet_ranks": [10, 40], "points": [[500, 10], [500, 50], [500, 100], [5120, 10], [5120, 40], [5120, 160]]}
+SMALL = {"repeats": 2, "ranks": {"60": [5, 10]}, "predict_ranks": [5], "lenet_ranks": [5], "lenet_batch": 8, "points": [[60, 5]]}
+SETTINGS = {"small": {**DEFAULT, **SMALL}, "default": DEFAULT, "full": {**DEFAULT, "repeats": 9}}
 
 
 def compute(settings, run):
-    cases = [("train", int(width), rank) for width, ranks in settings["ranks"].items() for rank in [None, *ranks]]
-    cases += [("predict", int(max(settings["ranks"], key=int)), rank) for rank in [None, *settings["predict_ranks"]]]
+    cases = [("train", int(width), rank, "one") for width, ranks in settings["ranks"].items() for rank in [None, *ranks]]
+    cases += [("predict", max(map(int, settings["ranks"])), rank, "one") for rank in [None, *settings["predict_ranks"]]]
+    cases += [("train", width, rank, threads) for threads in ("two", "two of BLAS") for width, rank in settings["points"]]
+    cases += [("LeNet5", None, rank, threads) for rank in [None, *settings["lenet_ranks"]] for threads in ("one", "two")]
+    names = "what", "width", "rank", "threads"
     with parallel_config("sequential"):                         # what is timed runs alone
-        rows = run(measure, {case: {"settings": settings, "what": case[0], "width": case[1], "rank": case[2]} for case in cases})
-    threads = {"cores": os.cpu_count(), "OPENBLAS_NUM_THREADS": os.environ.get("OPENBLAS_NUM_THREADS")}
-    return {"rows": list(rows.values()), "threads": threads, "torch": baseline and baseline.torch.__version__}
+        found = run(measure, {" ".join(map(str, case)): {"settings": settings, **dict(zip(names, case, strict=True))} for case in cases})
+    return {"rows": [{**dict(zip(names, case, strict=True)), "seconds": found[" ".join(map(str, case))]} for case in cases],
+            "cores": os.cpu_count(), "threads": THREADS, "torch": baseline and baseline.torch.__version__}
+
+
+def rows_of(data, what, width=None, threads="one"):
+    return [row for row in data["rows"] if (row["what"], row["width"], row["threads"]) == (what, width, threads)]
 
 
 def table(data):
     """Rows of a Markdown table: ms of a training step, over its products alone, PyTorch's three passes over ours, ours over dense."""
-    training = [row for row in data["rows"] if row["what"] == "train"]
-    dense = {row["width"]: min(row["seconds"].values()) for row in training if row["rank"] is None}
-    for row in training:
-        if row["rank"]:
-            took, width = row["seconds"], row["width"]
+    for width in map(int, data["settings"]["ranks"]):
+        dense, *rows = rows_of(data, "train", width)
+        for row in rows:
+            took = row["seconds"]
             gain = f"{took['torch'] / took['ours']:.1f}" if "torch" in took else ""
             yield (f"| {width} | {row['rank']} | {1e3 * took['ours']:.0f} | {took['ours'] / took['floor']:.1f} | {gain} | "
-                   f"{took['ours'] / dense[width]:.2f} |")
+                   f"{took['ours'] / min(dense['seconds'].values()):.2f} |")
+
+
+def thread_table(data):
+    """Rows of a Markdown table: ms of a training step, ours and PyTorch's three passes, by threads."""
+    for width, rank in data["settings"]["points"]:
+        by = {threads: next(row["seconds"] for row in rows_of(data, "train", width, threads) if row["rank"] == rank) for threads in THREADS}
+        yield f"| {width} | {rank} | " + " | ".join(_ms(by[threads], who) for who in ("ours", "torch") for threads in THREADS) + " |"
+
+
+def lenet_table(data):
+    """Rows of a Markdown table: ms of a training step of LeNet5, ours and PyTorch's dense one, by threads."""
+    for both in zip(*(rows_of(data, "LeNet5", None, threads) for threads in ("one", "two")), strict=True):
+        times = [_ms(row["seconds"], who) for who in ("ours", "torch") for row in both]
+        yield f"| {both[0]['rank'] or 'dense'} | {' | '.join(times)} |"
+
+
+def _ms(seconds, who):
+    return f"{1e3 * seconds[who]:.0f}" if who in seconds else ""
 
 
 def shares(data, what, width):
     """(ranks, time over that of the fastest dense network) of training or prediction."""
-    rows = [row for row in data["rows"] if row["what"] == what and row["width"] == width]
-    dense = min(next(row["seconds"] for row in rows if not row["rank"]).values())
-    return [row["rank"] for row in rows if row["rank"]], [row["seconds"]["ours"] / dense for row in rows if row["rank"]]
+    dense, *rows = rows_of(data, what, width)
+    return [row["rank"] for row in rows], [row["seconds"]["ours"] / min(dense["seconds"].values()) for row in rows]
 
 
 def break_even(ranks, share):
@@ -154,14 +85,14 @@ def break_even(ranks, share):
 
 def draw(data):
     figure, panels = _style.axes(1, 3, (11.5, 3.7))
-    widths = sorted({row["width"] for row in data["rows"]})
+    widths = sorted(map(int, data["settings"]["ranks"]))
     for ax, width in zip(panels, widths, strict=False):
-        rows = [row for row in data["rows"] if row["what"] == "train" and row["width"] == width]
-        ranks, dense = [row["rank"] for row in rows if row["rank"]], next(row["seconds"] for row in rows if not row["rank"])
+        dense, *rows = rows_of(data, "train", width)
+        ranks, dense = [row["rank"] for row in rows], dense["seconds"]
         for name, colour, text in (("torch", "#555555", "PyTorch, three passes"), ("ours", _style.COLOURS["DLRT"], "DLRT"),
                                    ("floor", "#bbbbbb", "its matrix products")):
             if name in rows[-1]["seconds"]:
-                ax.loglog(ranks, [1e3 * row["seconds"][name] for row in rows if row["rank"]], "o-", color=colour, label=text)
+                ax.loglog(ranks, [1e3 * row["seconds"][name] for row in rows], "o-", color=colour, label=text)
         for name, style in (("ours", "-"), ("torch", ":")):
             if name in dense:
                 ax.axhline(1e3 * dense[name], color="#000000", lw=0.9, ls=style, label="dense" + (", PyTorch" if name == "torch" else ""))
