@@ -18,6 +18,7 @@ DENSE_NET_WEIGHTS = {784: 2466464, 500: 1147000}
 
 LENET_SHAPES = ((20, 25), (50, 500), (500, 800), (10, 500))
 LENET_WEIGHTS = 430500
+LENET_DENSE = (98.82, 0.06)         # SLIDES: accuracy, its standard deviation
 LENET_ARXIV = {         # τ: (ranks of all four layers, best accuracy, prediction, training)
     0.11: ((15, 46, 13, 10), 97.97, 47975, 50585), 0.15: ((13, 31, 9, 10), 97.75, 34435, 35746),
     0.2: ((10, 20, 7, 10), 97.20, 25650, 26299), 0.3: ((6, 9, 4, 10), 95.33, 15520, 15753),
@@ -34,4 +35,7 @@ TIMINGS = {             # 784-5120×4-10, fixed rank: seconds a training batch o
     "predict": {5: 0.2472, 10: 0.2488, 20: 0.2501, 40: 0.2481, 80: 0.2522, 160: 0.2660, 320: 0.3286, 640: 0.4803, 1280: 0.7967,
                 2560: 1.4297},
     "dense_train": 0.3203, "dense_predict": 1.2477,
+}
+SVD_PRUNING = {         # 784-784×4-10, appendix of [SZKCT22]: rank: accuracy, about; before retraining at chance at every rank
+    "pruned": {10: 10, 100: 10}, "retrained": {10: 93, 90: 98.6},
 }

@@ -40,9 +40,18 @@ def produce(module, scale):
 
 
 def redraw(module, scale):
-    """Draw a figure from its JSON, without computing."""
+    """Draw a figure from its JSON, without computing; and, if it has a HEAD, write its table as NAME.md."""
     json_path, png_path = paths(module.__name__.rpartition(".")[2], scale)
-    figure = module.draw(read_json(json_path))
+    data = read_json(json_path)
+    figure = module.draw(data)
     figure.savefig(png_path, metadata={"Software": None})
     figure.clear()
+    if hasattr(module, "HEAD"):
+        png_path.with_suffix(".md").write_text(markdown(module, data), encoding="utf-8")
     return png_path
+
+
+def markdown(module, data):
+    """The table of a figure, with where it comes from."""
+    rows = "\n".join(module.table(data))
+    return f"Data: {data['data']}.\n\n{module.HEAD}\n{'|---' * (module.HEAD.count('|') - 1)}|\n{rows}\n"

@@ -64,7 +64,15 @@ def surroundings(k):
     return [max(library["num_threads"] for library in threadpool_info()), signal.getsignal(signal.SIGINT) == signal.SIG_IGN]
 
 
-def test_a_process_has_one_blas_thread_and_leaves_ctrl_c_to_the_one_that_waits(tmp_path, monkeypatch):
+@pytest.fixture
+def terminal():
+    """Ctrl-C as in a terminal; what runs in the background may have been started without it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_process_has_one_blas_thread_and_leaves_ctrl_c_to_the_one_that_waits(tmp_path, monkeypatch, terminal):
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
     found = []
     for context in (processes, lambda number: joblib.parallel_config("loky", n_jobs=number)):   # planted: not a word on either

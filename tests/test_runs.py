@@ -1,4 +1,4 @@
-"""The command `python -m figures` with a planted figure, which is this file: six short naps, each noting its start in the file `log`."""
+"""The command `python -m figures` with a planted figure, which is this file: thirty naps, each noting its start in the file `log`."""
 
 import json
 import os
@@ -18,12 +18,13 @@ from figures._jobs import processes
 from lowrank_ode.results import read_json
 
 ROOT = Path(__file__).parent.parent
-SETTINGS = {"default": {"naps": list(range(6)), "seconds": 0.3}}
+SETTINGS = {"default": {"naps": list(range(30)), "seconds": 0.3}}
 COMMAND = """
-import pathlib, sys, test_runs
+import pathlib, signal, sys, test_runs
 from figures import __main__, _run
 sys.modules["figures.planted"], _run.FOLDER = test_runs, pathlib.Path(".")
 __main__.NAMES.append("planted")
+signal.signal(signal.SIGINT, signal.default_int_handler)        # as in a terminal, wherever the tests run
 __main__.main(["planted", *sys.argv[1:]])
 """
 
@@ -47,7 +48,7 @@ def planted(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("number, how", [(2, signal.SIGKILL), (2, signal.SIGINT), (1, signal.SIGINT)], ids=lambda value: str(int(value)))
-def test_a_killed_or_interrupted_command_loses_at_most_the_jobs_in_flight(planted, number, how):
+def test_a_killed_or_interrupted_command_loses_at_most_the_jobs_in_flight(planted, monkeypatch, number, how):
     folder, log = planted / "test_runs.jobs", planted / "log"
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")])
     process = subprocess.Popen([sys.executable, "-c", COMMAND, "--jobs", str(number)], cwd=planted, start_new_session=True, text=True,
@@ -55,20 +56,19 @@ def test_a_killed_or_interrupted_command_loses_at_most_the_jobs_in_flight(plante
     while len(started(log)) < 2 + number:
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.02)
-    sent = time.perf_counter()
     os.killpg(process.pid, how)
-    error = process.communicate(timeout=20)[1]
+    error = process.communicate(timeout=60)[1]
     finished = {int(path.stem) for path in folder.glob("*.json")}
-    assert len(finished) >= 2 and len(set(started(log)) - finished) <= number
+    assert 2 <= len(finished) < 30 and len(set(started(log)) - finished) <= number
     if how == signal.SIGINT:
-        assert process.returncode == 1 and time.perf_counter() - sent < 5
-        assert error == "interrupted: finished jobs are kept, the same command goes on from there\n"
+        assert process.returncode == 1 and error == "interrupted: finished jobs are kept, the same command goes on from there\n"
     (folder / f"{finished.pop()}.json").unlink()            # planted: a loss, to be seen in what the next run starts
     (folder / ".2.json.0123abcd.part").touch()              # as a killed process may leave it
     log.unlink()
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
     __main__.main(["planted"])
-    assert started(log) == sorted(set(range(6)) - finished)
-    assert read_json(planted / "test_runs.json")["slept"] == list(range(6))
+    assert started(log) == sorted(set(range(30)) - finished)
+    assert read_json(planted / "test_runs.json")["slept"] == list(range(30))
     assert sorted(os.listdir(planted)) == ["log", "test_runs.json", "test_runs.png"]
 
 

@@ -1,0 +1,31 @@
+"""Training runs as tables want them: epochs chosen on validation images, results on test images."""
+
+import numpy as np
+
+from lowrank_ode import DLRT, Dense
+from lowrank_ode.data import hold_out
+from lowrank_ode.substeps import euler
+from lowrank_ode.training import train
+
+
+def dlrt_or_dense(tau):
+    return Dense(euler) if tau is None else DLRT(tau)
+
+
+def best_on_validation(net, start, data, method, lr, batch, epochs, seed):
+    """Train on 5/6 of the training images; the epoch with the highest accuracy on the other 1/6, and its accuracy on the test images.
+
+    The seed draws the images held out, and the batches.
+    """
+    records, best = [], None
+    for record in train(net, start, hold_out(data, 1 / 6, seed), method, lr, batch, epochs, seed):
+        records.append(record.summary())
+        if best is None or record.accuracy > best.accuracy:
+            best = record
+    return {"epoch": best.epoch, "validation": best.accuracy, "accuracy": net.accuracy(best.params, data.test_x, data.test_labels),
+            "ranks": best.ranks, "records": records}
+
+
+def mean_and_deviation(values):
+    """Mean and standard deviation of a sample; 0 for a sample of one."""
+    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0

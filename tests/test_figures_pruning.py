@@ -1,0 +1,73 @@
+"""The committed results of figures/svd_pruning.py bear out its first sentence, and wrong ones would not."""
+
+import copy
+
+import pytest
+
+from figures import _run, svd_pruning
+from lowrank_ode.results import read_json
+
+SCALES = ["default"]
+
+
+def stored(scale):
+    return read_json(_run.paths("svd_pruning", scale)[0])
+
+
+def claim_holds(data):
+    """Chance is 10 %; better is twice that, and at chance is at most 15 %."""
+    for net in data["nets"]:
+        dense = net["dense"][-1]
+        for row in net["ranks"]:
+            pruned, *_, retrained = row["retrained"]
+            if row["rank"] >= 20 and (pruned < 0.2 or retrained - pruned <= 0.5 * (dense - pruned)):
+                return False
+            if net["width"] == 784 and row["published_loader"] > 0.15:
+                return False
+    return len(data["nets"]) == 2
+
+
+def swapped(row):
+    """Planted: retraining that leads away."""
+    row["retrained"] = row["retrained"][::-1]
+
+
+def at_chance(row):
+    """Planted: what the wrong factor gives, in the place of what the right one gives."""
+    row["retrained"][0] = row["published_loader"] or 0.1
+
+
+def no_effect(row):
+    """Planted: the right factor where the wrong one is meant."""
+    row["published_loader"] = row["retrained"][0]
+
+
+def too_little(row):
+    """Planted: a tenth of what retraining has won."""
+    row["retrained"][-1] = row["retrained"][0] + 0.1 * (row["retrained"][-1] - row["retrained"][0])
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_svd_pruning_claim(scale):
+    data = stored(scale)
+    assert claim_holds(data)
+    for plant in (swapped, at_chance, no_effect, too_little):
+        wrong = copy.deepcopy(data)
+        for net in wrong["nets"]:
+            plant(net["ranks"][-1])
+        assert not claim_holds(wrong), plant.__name__
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_stored_results_are_those_of_the_settings_in_the_code_and_complete(scale):
+    data = stored(scale)
+    assert data["settings"] == svd_pruning.SETTINGS[scale] and [net["width"] for net in data["nets"]] == data["settings"]["widths"]
+    for net in data["nets"]:
+        epochs, again = (data["settings"][key]["epochs"] for key in ("train", "retrain"))
+        assert [row["rank"] for row in net["ranks"]] == data["settings"]["ranks"] and len(net["dense"]) == epochs
+        assert all(len(row["from_start"]) == epochs and len(row["retrained"]) == again + 1 for row in net["ranks"])
+
+
+def test_the_table_in_the_docs_is_that_of_the_stored_results():
+    page = (_run.FOLDER.parent / "docs/8-compression.md").read_text(encoding="utf-8")
+    assert all(line in page for line in svd_pruning.table(stored("default")))
