@@ -21,8 +21,8 @@ DEFAULT = {"data": "mnist5k", "widths": [500], "tau": [None, 0.03, 0.07, 0.11, 0
            "batch": 32, "epochs": 9}
 FULL = {"data": "mnist", "widths": [500, 784], "tau": [None, *DENSE_NETS[500][1]], "start_rank": 200, "lr": [0.2, 0.1, 0.05], "batch": 64,
         "epochs": 15}
-SETTINGS = {"small": {**DEFAULT, "data": "digits", "widths": [40], "tau": [None, 0.1], "start_rank": 20, "epochs": 2}, "default": DEFAULT,
-            "full": {**DEFAULT, **FULL}}
+SMALL = {"data": "digits", "widths": [40], "tau": [None, 0.1], "start_rank": 20, "lr": 0.1, "epochs": 2}
+SETTINGS = {"small": {**DEFAULT, **SMALL}, "default": DEFAULT, "full": {**DEFAULT, **FULL}}
 KINDS = {"eval_KV": "prediction", "train_paper": "training"}
 HEAD = "| width | τ | published: accuracy, % | ranks | weights for prediction | here: accuracy, % | ranks | weights for prediction |"
 

@@ -19,7 +19,7 @@ from ._training import best_on_validation, dlrt_or_dense, mean_and_deviation
 
 DEFAULT = {"data": "mnist5k", "theta": [None, 0.09, 0.2, 0.45], "seeds": [0], "start_ranks": [15, 40, 100, None], "lr": [0.1, 0.1, 0.05],
            "batch": 32, "epochs": 8}
-SETTINGS = {"small": {**DEFAULT, "theta": [0.2], "start_ranks": [5, 8, 10, None], "epochs": 1, "batch": 512},
+SETTINGS = {"small": {**DEFAULT, "theta": [0.2], "start_ranks": [5, 8, 10, None], "lr": 0.1, "epochs": 1, "batch": 512},
             "default": DEFAULT,
             "full": {**DEFAULT, "data": "mnist", "theta": [None, *LENET_SLIDES], "seeds": [0, 1, 2, 3, 4], "lr": [0.1, 0.1, 0.05, 0.02],
                      "batch": 64, "epochs": 20}}
