@@ -50,7 +50,8 @@ def test_known_products_change_no_product_and_are_used_where_the_leading_columns
                            ((), ((U, H(D) @ U), (V, H(Z) @ V)), ((U, 0 * H(D) @ U), (V, 0 * H(Z) @ V))))
     products = [lambda G: G @ V, lambda G: G @ V1, lambda G: H(U) @ G, lambda G: H(U1) @ G, lambda G: restrict(U, G, V),
                 lambda G: restrict(U1, G, V1), lambda G: H(G) @ U1, lambda G: restrict(V1, H(G), U)]
-    others = [lambda G: G @ V[:, :1], lambda G: G @ V1[:, 1:], lambda G: H(U + 1) @ G, lambda G: (G + G) @ V, lambda G: G.dense()]
+    others = [lambda G: G @ V[:, :1], lambda G: G @ V[:, 0], lambda G: G.operator() @ V1[:, 0], lambda G: G @ V1[:, 1:],
+              lambda G: H(U + 1) @ G, lambda G: (G + G) @ V, lambda G: G.dense()]
     for G, known, zero in zip(plain, right, wrong, strict=True):
         for product in products:
             assert np.linalg.norm(product(known) - product(G)) <= 1e-13 * np.linalg.norm(product(G))

@@ -179,10 +179,10 @@ def norm(X):
 
 def _adjoint_times(factor, X, known):
     """factorᴴ X, where known = (X0, factorᴴ X0), if given, spares the leading columns of X that are X0."""
-    k = known[0].shape[1] if known else 0
-    if not (known and k <= X.shape[1] and np.array_equal(X[:, :k], known[0])):
+    if known is None or X.ndim != 2 or not np.array_equal(X[:, :known[0].shape[1]], known[0]):
         return H(factor) @ X
-    return np.hstack([known[1], H(factor) @ X[:, k:]]) if k < X.shape[1] else known[1]
+    done = known[1].shape[1]
+    return np.hstack([known[1], H(factor) @ X[:, done:]]) if done < X.shape[1] else known[1]
 
 
 def _is_operator(X):
