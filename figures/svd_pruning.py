@@ -1,5 +1,5 @@
 """Pruned to rank 20 or more by its SVD a trained network is better than chance, and a few epochs at this rank win back more than half of
-what it lost; pruned as in the released code, with a wrong factor, it is at chance at every rank.
+what it lost; pruned as in the released code, with a wrong factor, it is near chance at every rank.
 
 A network 784-w-w-w-w-10 (relu, softmax cross-entropy) is trained with dense weights by stochastic gradient descent. Its hidden layers are
 cut to rank r by the singular value decomposition ("pruned"), then trained for a few epochs at this rank by DLRT. From the same random
