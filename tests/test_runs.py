@@ -61,7 +61,8 @@ def test_a_killed_or_interrupted_command_loses_at_most_the_jobs_in_flight(plante
     finished = {int(path.stem) for path in folder.glob("*.json")}
     assert 2 <= len(finished) < 30 and len(set(started(log)) - finished) <= number
     if how == signal.SIGINT:
-        assert process.returncode == 1 and error == "interrupted: finished jobs are kept, the same command goes on from there\n"
+        assert "interrupted: finished jobs are kept, the same command goes on from there\n" in error and "Traceback" not in error
+        assert process.returncode == 1
     (folder / f"{finished.pop()}.json").unlink()            # planted: a loss, to be seen in what the next run starts
     (folder / ".2.json.0123abcd.part").touch()              # as a killed process may leave it
     log.unlink()
