@@ -27,10 +27,10 @@ examples:
       two hidden layers on 1,797 small images: seconds, to see it work
   python -m lowrank_ode train --data mnist --widths 500,500,500,500 --tau 0.15 --rank 150 --lr 0.2,0.1,0.03 --batch 64 --out run.json
       the 5-layer network of the paper; full MNIST from the folder in LOWRANK_ODE_DATA, or downloaded
-  python -m lowrank_ode train --data mnist5k --net lenet5 --tau 0.2 --rank 20 --lr 0.1
-      LeNet5, its kernels unfolded to matrices of low rank
   python -m lowrank_ode train --data mnist5k --widths 500,500,500,500 --method dense
       the same network with full weight matrices, by explicit Euler: stochastic gradient descent
+  python -m lowrank_ode train --data mnist5k --net lenet5 --tau 0.2 --rank 20 --lr 0.1
+      LeNet5, its kernels unfolded to matrices of low rank
 
 how to choose:
   --lr is the step size h of the integrator; several values share the epochs evenly, large ones first.

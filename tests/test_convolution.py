@@ -119,8 +119,9 @@ def test_lenet5_has_the_published_shapes_and_count_and_learns():
 
 
 @pytest.mark.parametrize("make, message", [
-    (lambda: Patches(0), "kernel: got 0"), (lambda: Patches(3, 0), "stride: got 0"), (lambda: Patches(3, 1, -1), "padding: got"),
-    (lambda: MaxPool(0), "size: got 0"), (lambda: Dense(0), "widths: got 0"), (lambda: Dense(3, "sigmoid"), "activation: got 'sigmoid'"),
+    (lambda: Patches(0), "kernel: got 0"), (lambda: Patches(3, 0), "stride: got 0"), (lambda: MaxPool(0), "size: got 0"),
+    (lambda: Dense(0), "n: got 0"), (lambda: Dense(3, "sigmoid"), "activation: got 'sigmoid'"),
+    (lambda: Patches(3, 1, -1), "padding: got -1, expected a whole number ≥ 0"),
     (lambda: lenet5((8, 8, 1)), r"kernel: got 5, expected at most 2 for an image of shape \(2, 2, 20\)"),
     (lambda: lenet5((28, 28)), r"shape: got \(28, 28\) for Patches"), (lambda: lenet5((28, 0, 1)), "shape: got 0"),
     (lambda: Network((3, 3, 1), (MaxPool(4), Flatten(), Dense(2))), "size: got 4, expected at most 3"),

@@ -31,10 +31,10 @@ class Counted(np.ndarray):
 
 
 def operations(A, B):
-    """Of the product A B: a multiplication and an addition a term, half of them if A is Bᵀ, the same memory; none if B is a column, as for
+    """Of the product A B: a multiplication and an addition a term, half of them if A is Bᵀ, the same memory; none if B is 1, …, 1, as for
     the gradient of a bias: work on single entries."""
     gram = A.ctypes.data == B.ctypes.data and A.strides == B.T.strides
-    return 0 if B.shape[1] == 1 else 2 * A.shape[0] * A.shape[1] * B.shape[1] // (1 + gram)
+    return 0 if B.shape[1] == 1 and (B == 1).all() else 2 * A.shape[0] * A.shape[1] * B.shape[1] // (1 + gram)
 
 
 @pytest.fixture
@@ -124,11 +124,11 @@ def test_the_counts_of_a_prediction_are_those_of_its_products(counted, widths, r
 
 
 @pytest.mark.parametrize("batch, shape, ranks", [(3, (31, 29), (4, 7, 13)), (20, (31, 29), (15, 20, 28)), (20, (12, 40), (7, 12))])
-def test_where_the_bases_do_not_double_the_counts_are_too_high_by_half_at_most_or_little_more(counted, batch, shape, ranks):
+def test_where_the_bases_do_not_double_the_counts_are_too_high_by_half_at_most(counted, batch, shape, ranks):
     """A gradient of smaller rank, or bases that are cut off at n or m columns."""
     for r in ranks:
         found = taken(counted, DLRT(0, max_rank=r), shape[::-1], [r], batch)
-        assert 0.45 * step_flops(shape, r, batch, first=True) < found < step_flops(shape, r, batch, first=True)
+        assert 0.5 * step_flops(shape, r, batch, first=True) < found < step_flops(shape, r, batch, first=True)
 
 
 def test_break_even_is_the_last_rank_that_is_not_dearer():

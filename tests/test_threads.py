@@ -1,5 +1,6 @@
 """Blocks and parts of a batch in several threads: the same results as in one, and every error seen."""
 
+import importlib.util
 import threading
 import time
 
@@ -66,6 +67,25 @@ def test_a_gradient_from_two_parts_of_the_batch_is_the_same_to_rounding(two_thre
     assert abs(halves[0] - whole[0]) <= 50 * EPS and norm(halves[1] - whole[1]) <= 50 * EPS * norm(whole[1])
     for product in (lambda G: G @ V, lambda G: H(U) @ G):               # by the products that came with it
         assert norm(product(halves[1].blocks[0]) - product(whole[1].blocks[0])) <= 50 * EPS * norm(whole[1])
+
+
+@pytest.mark.parametrize("wanted, number", [("1", 1), ("3", 3), (None, 1)])
+def test_the_number_of_threads_is_that_of_the_environment_or_one(monkeypatch, wanted, number):
+    monkeypatch.delenv("LOWRANK_ODE_THREADS", raising=False) if wanted is None else monkeypatch.setenv("LOWRANK_ODE_THREADS", wanted)
+    assert imported_anew().THREADS == number
+
+
+@pytest.mark.parametrize("wanted", ["0", "-1", "two", "1.5", ""])
+def test_a_wrong_number_of_threads_is_refused(monkeypatch, wanted):
+    monkeypatch.setenv("LOWRANK_ODE_THREADS", wanted)
+    with pytest.raises(ValueError, match=f"LOWRANK_ODE_THREADS: got '{wanted}', expected a whole number"):
+        imported_anew()
+
+
+def imported_anew():
+    module = importlib.util.module_from_spec(threads.__spec__)
+    threads.__spec__.loader.exec_module(module)
+    return module
 
 
 def problem(batch):

@@ -29,9 +29,8 @@ def step_flops(shape, rank, batch, passes=1, first=False):
     """Operations of one training step in a layer of shape (n outputs, m inputs) on a batch.
 
     rank None: a dense layer and an Euler step. passes 1: DLRT, from one gradient. passes 3: the K-, L- and S-step of [SZKCT22] each with a
-    gradient of its own, which is AdaptiveBUG(solve=euler) here; with Householder's QR of the augmented bases and their overlaps formed, as
-    published, it is 6 (n + m) r² more. first: nothing is passed on to the inputs of the first layer. The counts of low rank are exact for
-    r ≤ batch and 2r ≤ min(n, m); beyond, where the bases cannot grow to 2r columns, they are too high.
+    gradient of its own, which is AdaptiveBUG(solve=euler) here. first: nothing is passed on to the inputs of the first layer. The counts of
+    low rank are exact for r ≤ batch and 2r ≤ min(n, m); beyond, where the bases cannot grow to 2r columns, they are too high.
 
     Raises ValueError unless 1 ≤ rank ≤ min(n, m), 1 ≤ batch and passes is 1 or 3.
 

@@ -1,8 +1,6 @@
 """A trained dense network, cut to low rank by the singular value decomposition of its weights."""
 
-import numpy as np
-
-from ..matrices import DirectSum, best_approximation, check_truncation, norm
+from ..matrices import DirectSum, best_approximation, check_ranks, check_truncation, norm
 
 
 def pruned(params, rank=None, tau=None):
@@ -22,8 +20,6 @@ def pruned(params, rank=None, tau=None):
         check_truncation("tau", tau, None)
         cut = [*(best_approximation(W, tol=tau * norm(W)) for W in weights[:-1]), weights[-1]]
     else:
-        ranks = [rank] * (len(weights) - 1) + [None] if np.isscalar(rank) else rank
-        if len(ranks) != len(weights):
-            raise ValueError(f"rank: got {len(ranks)} entries, expected one for each of {len(weights)} layers")
+        ranks = check_ranks(rank, len(weights))
         cut = [W if r is None else best_approximation(W, rank=r) for W, r in zip(weights, ranks, strict=True)]
     return DirectSum([X for layer in zip(cut, biases, strict=True) for X in layer])

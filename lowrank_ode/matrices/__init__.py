@@ -5,7 +5,7 @@ from .lowrank import LowRank, dense, leading, norm, outer, restrict
 from .orthonormal import augment, orth
 from .threads import THREADS, in_threads
 from .truncation import best_approximation, check_truncation, retract, tangent_projection, truncate
-from .validation import check_count, check_state
+from .validation import check_count, check_ranks, check_state
 
 __all__ = [
            "THREADS",
@@ -17,6 +17,7 @@ __all__ = [
            "best_approximation",
            "blockwise",
            "check_count",
+           "check_ranks",
            "check_state",
            "check_truncation",
            "dense",

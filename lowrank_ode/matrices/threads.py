@@ -7,7 +7,10 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-THREADS = int(os.environ.get("LOWRANK_ODE_THREADS", 1))
+_wanted = os.environ.get("LOWRANK_ODE_THREADS", "1")
+if not (_wanted.isdecimal() and int(_wanted)):
+    raise ValueError(f"LOWRANK_ODE_THREADS: got {_wanted!r}, expected a whole number ≥ 1")
+THREADS = int(_wanted)
 _pool = ThreadPoolExecutor(max(1, THREADS - 1), "lowrank_ode")
 _here = threading.local()
 

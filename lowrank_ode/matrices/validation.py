@@ -43,12 +43,23 @@ def check_finite(name, X, hint=""):
         raise ValueError(f"{name}: NaN or Inf, expected finite numbers{hint}")
 
 
-def check_count(name, n, most=None, where=""):
-    """n as an int; ValueError unless it is a whole number, 1 ≤ n, and n ≤ most if given."""
+def check_count(name, n, most=None, where="", least=1):
+    """n as an int; ValueError unless it is a whole number, least ≤ n, and n ≤ most if given."""
     try:
         count = operator.index(n)
     except TypeError:
-        count = 0
-    if not 1 <= count <= (count if most is None else most):
-        raise ValueError(f"{name}: got {n}{where}, expected a whole number ≥ 1" + ("" if most is None else f" and ≤ {most}"))
+        count = least - 1
+    if not least <= count <= (count if most is None else most):
+        raise ValueError(f"{name}: got {n}{where}, expected a whole number ≥ {least}" + ("" if most is None else f" and ≤ {most}"))
     return count
+
+
+def check_ranks(rank, layers):
+    """A rank for each of so many layers, None for a dense one: `rank` if it is a sequence; else that of the hidden layers, the last dense.
+
+    Raises ValueError for a sequence of another length.
+    """
+    ranks = [rank] * (layers - 1) + [None] if rank is None or np.isscalar(rank) else rank
+    if len(ranks) != layers:
+        raise ValueError(f"rank: got {len(ranks)} entries, expected one for each of {layers} layers")
+    return ranks

@@ -25,7 +25,7 @@ class Dense:
     activation: str = "relu"
 
     def __post_init__(self):
-        check_count("widths", self.n)
+        check_count("n", self.n)
         if self.activation not in ACTIVATIONS:
             raise ValueError(f"activation: got {self.activation!r}, expected one of {', '.join(ACTIVATIONS)}")
 
@@ -86,7 +86,7 @@ class Patches:
     def __post_init__(self):
         check_count("kernel", self.kernel)
         check_count("stride", self.stride)
-        check_count("padding", self.padding + 1)
+        check_count("padding", self.padding, least=0)
 
     def shape(self, shape):
         height, width, channels = _image(self, shape)

@@ -12,7 +12,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from ..matrices import THREADS, DirectSum, LowRank, check_count, in_threads, orth
+from ..matrices import THREADS, DirectSum, LowRank, check_count, check_ranks, in_threads, orth
 from .activations import ACTIVATIONS
 from .layers import Dense, Flatten, MaxPool, Patches
 from .losses import LOSSES
@@ -64,12 +64,8 @@ class Network:
         for a dense one. A LowRank start has random orthonormal bases and a Gaussian core, with the mean ‖W‖² of a dense start.
         Raises ValueError unless 1 ≤ rank ≤ min(m, n) in each layer.
         """
-        shapes = self.weight_shapes
-        ranks = [rank] * (len(shapes) - 1) + [None] if rank is None or np.isscalar(rank) else rank
-        if len(ranks) != len(shapes):
-            raise ValueError(f"rank: got {len(ranks)} entries, expected one for each of {len(shapes)} layers")
-        blocks = []
-        for (m, n), r, below in zip(shapes, ranks, [self._dense[0], *self._dense], strict=False):
+        blocks, shapes = [], self.weight_shapes
+        for (m, n), r, below in zip(shapes, check_ranks(rank, len(shapes)), [self._dense[0], *self._dense], strict=False):
             gain = ACTIVATIONS[self.layers[below].activation].gain      # of what made the inputs; of the layer itself for the first
             W = _dense_start(rng, m, n, gain, dtype) if r is None else _lowrank_start(rng, m, n, r, gain, dtype)
             blocks += [W, np.zeros((m, 1), dtype)]
