@@ -5,9 +5,10 @@ with its folder NAME.jobs beside the JSON. scale is "small" (seconds, for a chec
 (minutes) or "full" (paper scale; NAME_full.json, NAME_full.png, NAME_full.jobs).
 """
 
+import io
 from pathlib import Path
 
-from lowrank_ode.results import read_json, write_json
+from lowrank_ode.results import read_json, write_json, write_whole
 
 from ._jobs import remove_jobs, run_jobs
 
@@ -44,10 +45,12 @@ def redraw(module, scale):
     json_path, png_path = paths(module.__name__.rpartition(".")[2], scale)
     data = read_json(json_path)
     figure = module.draw(data)
-    figure.savefig(png_path, metadata={"Software": None})
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", metadata={"Software": None})
     figure.clear()
+    write_whole(png_path, picture.getvalue())
     if hasattr(module, "HEAD"):
-        png_path.with_suffix(".md").write_text(markdown(module, data), encoding="utf-8")
+        write_whole(png_path.with_suffix(".md"), markdown(module, data).encode())
     return png_path
 
 

@@ -1,4 +1,4 @@
-"""Results as JSON files: written whole or not at all, whatever interrupts the writing."""
+"""Results as files, JSON above all: written whole or not at all, whatever interrupts the writing."""
 import json
 import os
 import re
@@ -9,21 +9,28 @@ import numpy as np
 
 
 def write_json(path, data):
-    """Write data as JSON at path in one step: whoever opens it, at any moment, finds the old content or the new.
+    """Write data as JSON at path, as `write_whole` does.
 
     NumPy arrays become lists and NumPy scalars numbers. ValueError: a NaN or an infinity, which JSON cannot say.
-    TypeError: an object that is none of JSON's. OSError, naming path: the file cannot be written, a full disk for instance. After any of
-    them the old file is as it was.
+    TypeError: an object that is none of JSON's. After any of them the old file is as it was.
     """
     try:
         text = json.dumps(data, indent=1, allow_nan=False, default=_plain)
     except ValueError as error:
         raise ValueError(f"{path}: not written: {error}") from error
     text = re.sub(r'\[(\n[^\[\]{}"]*)\]', lambda numbers: f"[{' '.join(numbers[1].split())}]", text)   # a newline is never inside a string
+    write_whole(path, text.encode() + b"\n")
+
+
+def write_whole(path, content):
+    """Write bytes at path in one step: whoever opens it, at any moment, finds the old content or the new.
+
+    OSError, naming path: the file cannot be written, a full disk for instance. The old file is then as it was.
+    """
     target, part = _target_and_part(path)
     try:
         with open(part, "xb") as file:
-            file.write(text.encode() + b"\n")
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, target)

@@ -1,4 +1,4 @@
-"""Memory for activations, used again from step to step: the system hands out new memory page by page, slower than one can compute on it.
+"""Memory for activations, used again from step to step, for the system hands out new memory page by page, at a price.
 
 A room is lent until neither the array nor any view of it is alive, so that nobody sees its numbers change.
 """
