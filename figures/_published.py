@@ -36,6 +36,6 @@ TIMINGS = {             # 784-5120×4-10, fixed rank: seconds a training batch o
                 2560: 1.4297},
     "dense_train": 0.3203, "dense_predict": 1.2477,
 }
-SVD_PRUNING = {         # 784-784×4-10, appendix of [SZKCT22]; rank: accuracy, about, from memory of the table and not compared with it again
+SVD_PRUNING = {         # 784-784×4-10, appendix of [SZKCT22]; rank: accuracy, about, quoted from memory
     "pruned": {10: 10, 100: 10}, "retrained": {10: 93, 90: 98.6},
 }

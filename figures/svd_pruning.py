@@ -107,7 +107,8 @@ def draw(data):
         if net["width"] == 784:
             ax.plot(ranks, [100 * row["published_loader"] for row in net["ranks"]], "kx", ms=5, label="pruned as the released code does")
             for name, label in (("pruned", "published, full MNIST: pruned"), ("retrained", "published: retrained")):
-                ax.plot(list(SVD_PRUNING[name]), list(SVD_PRUNING[name].values()), "s", ms=3.5, mfc="none", color=curves[name][0], label=label)
+                ax.plot(list(SVD_PRUNING[name]), list(SVD_PRUNING[name].values()), "s", ms=3.5, mfc="none", color=curves[name][0],
+                        label=label)
         ax.set_yscale("function", functions=(lambda a: -np.log10(np.maximum(100 - a, 1e-3)), lambda y: 100 - 10.0**-y))
         ax.set_yticks([10, 50, 80, 90, 95, 97, 98, 99])
         ax.set(title=f"hidden layers of width {net['width']}", xlabel="rank of the hidden layers", ylim=(0, 99))

@@ -1,5 +1,7 @@
 """Convolution as a dense layer on patches, pooling, and LeNet5: against slow twins, adjoints, and derivatives by complex steps."""
 
+from dataclasses import FrozenInstanceError, replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,7 +10,7 @@ from scipy.signal import correlate
 from test_nets import derivative_defect, inner, random_direction
 
 from lowrank_ode import DLRT, DirectSum, LowRank
-from lowrank_ode.matrices import dense, norm
+from lowrank_ode.matrices import best_approximation, dense, norm
 from lowrank_ode.nets import Network, lenet5
 from lowrank_ode.nets.layers import Dense, Flatten, MaxPool, Patches
 from lowrank_ode.training import gradient_field
@@ -115,7 +117,7 @@ def test_lenet5_has_the_published_shapes_and_count_and_learns():
         assert net.value(after, x, labels) < net.value(params, x, labels) and {X.dtype for X in after.blocks} == {np.dtype(np.float32)}
         params = after
     assert net.outputs(params, np.ones((2001, 784))).shape == (2001, 10)          # in chunks
-    assert np.array_equal(net.outputs(params, x), net.outputs(params, x[::-1])[::-1])
+    assert np.array_equal(net.outputs(params, x), net.outputs(params, x[::-1])[::-1]) and lenet5([28, 28, 1]) == net
 
 
 @pytest.mark.parametrize("make, message", [
@@ -134,3 +136,25 @@ def test_lenet5_has_the_published_shapes_and_count_and_learns():
 def test_layers_that_do_not_fit_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("layer", lenet5().layers, ids=str)
+def test_layers_cannot_be_changed_and_are_equal_if_they_do_the_same(layer):
+    assert lenet5() == lenet5() != lenet5(activation="tanh") and layer == replace(layer)
+    with pytest.raises(FrozenInstanceError):
+        layer.kernel = 2
+
+
+@pytest.mark.parametrize("m, n, r, columns, multiplied", [
+    (7, 7, 1, 56, False), (7, 7, 1, 57, True), (8, 8, 1, 65, False), (15, 15, 2, 121, True), (15, 20, 2, 141, False)])
+def test_a_gradient_is_multiplied_out_where_columns_are_many_and_the_matrix_is_smaller_than_its_products(m, n, r, columns, multiplied):
+    """At the limits columns > 4 (m + n) and m n < 4 r (m + n)."""
+    rng = np.random.default_rng(0)
+    A, delta = rng.standard_normal((columns, n)), rng.standard_normal((columns, m))
+    W = best_approximation(rng.standard_normal((m, n)), rank=r)
+    G, _ = Dense.gradient(A, delta, W, A @ W.V, delta @ W.U)
+    assert isinstance(G, np.ndarray) == multiplied and np.allclose(dense(G), delta.T @ A, rtol=1e-13, atol=1e-13 * columns)
+
+
+def test_a_pool_may_be_as_large_as_the_image():
+    assert MaxPool(4).shape((4, 5, 3)) == (1, 1, 3)

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from figures import _run, accuracy_vs_parameters, lenet5_table, robust_initialisation, svd_pruning
+from figures import _run, accuracy_vs_parameters, lenet5_table, robust_initialisation, svd_pruning, trainers
 from lowrank_ode.results import read_json
 
 
@@ -33,6 +33,13 @@ def decay_stalls_the_factors_only(data):
             and abs(last["DLRT"]["1"] - last["vanilla"]["1"]) <= 0.05 and last["as published"]["1"] <= last["vanilla"]["1"] - 0.1)
 
 
+def one_gradient_a_step_is_best(data):
+    loss = {run["method"]: run["loss"][-1] for run in trainers.best(data)}
+    three = [run["loss"][-1] for run in trainers.best(data) if run["gradients_a_step"] == 3]
+    return (max(loss["DLRT"], loss["GeoLoRA"]) < loss["abc-PSI"] < min(three) and len(three) == 4
+            and abs(loss["GeoLoRA"] - loss["projected Euler"]) <= 0.05 * loss["GeoLoRA"])
+
+
 def turned(data):
     """Planted: runs in the opposite order."""
     data["runs"] = data["runs"][::-1]
@@ -44,6 +51,12 @@ def as_printed(data):
         row["corrected"] = row["weights"]
 
 
+def as_if_of_equal_steps(data):
+    """Planted: compared after as many steps, not gradients."""
+    for run in data["runs"]:
+        run["loss"] = run["loss"][:5]
+
+
 def frozen(data):
     """Planted: the published baseline in the place of the one with every factor trained."""
     data["accuracy"]["vanilla"] = data["accuracy"]["as published"]
@@ -51,7 +64,8 @@ def frozen(data):
 
 @pytest.mark.parametrize("module, claim, plant", [(accuracy_vs_parameters, tau_trades_weights_for_accuracy, turned),
                                                   (lenet5_table, nine_of_ten_weights_of_lenet_go, as_printed),
-                                                  (robust_initialisation, decay_stalls_the_factors_only, frozen)])
+                                                  (robust_initialisation, decay_stalls_the_factors_only, frozen),
+                                                  (trainers, one_gradient_a_step_is_best, as_if_of_equal_steps)])
 def test_the_claim_of_a_figure_on_training(module, claim, plant):
     data = stored(module)
     assert claim(data)
@@ -68,7 +82,7 @@ def test_the_baseline_as_published_moves_no_kernel():
     assert [X is Y for X, Y in zip(params.blocks, after.blocks, strict=True)] == [True, False, True, False, False, False, False, False]
 
 
-@pytest.mark.parametrize("module", [accuracy_vs_parameters, lenet5_table, svd_pruning])
+@pytest.mark.parametrize("module", [accuracy_vs_parameters, lenet5_table, svd_pruning, trainers])
 def test_the_committed_table_is_that_of_the_stored_results(module):
     name = module.__name__.rpartition(".")[2]
     table = (_run.FOLDER / f"{name}.md").read_text(encoding="utf-8")

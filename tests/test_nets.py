@@ -10,7 +10,7 @@ from strategies import random_basis, seeds
 
 from lowrank_ode import DLRT, DirectSum, LowRank
 from lowrank_ode.matrices import H, dense, norm, outer
-from lowrank_ode.nets import mlp
+from lowrank_ode.nets import mlp, networks
 from lowrank_ode.nets.activations import ACTIVATIONS
 from lowrank_ode.training import gradient_field
 
@@ -166,6 +166,15 @@ def test_no_m_by_n_array_in_a_training_step_at_width_5120():
         tracemalloc.stop()
     m_by_n = 5120 * 5120 * 4 / 2**20
     assert peaks[0] < 0.15 * m_by_n and peaks[1] > m_by_n
+
+
+def test_predictions_are_made_for_a_few_examples_at_a_time(monkeypatch):
+    net, rng, parts = mlp([4, 5, 3]), np.random.default_rng(0), []
+    params, x = net.init(rng), rng.random((7, 4))
+    whole = net.outputs(params, x)
+    monkeypatch.setattr(networks, "CHUNK", 3)
+    monkeypatch.setattr(networks, "room", lambda shape, dtype: parts.append(shape[0]) or np.empty(shape, dtype))
+    assert np.allclose(net.outputs(params, x), whole, rtol=1e-14, atol=1e-14) and parts == [3, 3, 3, 3, 1, 1]
 
 
 GAINS = {"relu": 2, "tanh": 1, "softplus": 2, "identity": 1}        # the variance of an entry of W is gain / inputs

@@ -36,6 +36,7 @@ def test_a_multiple_of_the_identity_stays_a_number():
     assert (-Y).U is K and (-Y).S == Identity(2, -1) and np.array_equal(dense(-Y), -K @ V.T)
     assert (2 * (3 * Y)).S == Identity(2, 6) and (2 * Y + 2 * Y).S == Identity(4, 2) and np.allclose(dense(2 * Y - Y), K @ V.T, atol=1e-15)
     assert (1j * Y).dtype == complex and np.allclose(dense(H(1j * Y)), H(1j * K @ V.T), atol=1e-15) and (-Y).dtype == float
+    assert H(Identity(2, 1j)) == Identity(2, -1j)
     assert norm(3 * Y) == pytest.approx(3 * norm(K @ V.T), rel=1e-14) and not dense(0 * Y).any()
 
 
@@ -63,3 +64,11 @@ def test_known_products_change_no_product_and_are_used_where_the_leading_columns
 def test_sums_of_products_keep_single_precision():
     Y = outer(np.ones((5, 2), np.float32), np.ones((4, 2), np.float32))
     assert {Z.dtype for Z in (Y, -Y, 2 * Y + Y, Y + Y, Y + LowRank(Y.U, np.eye(2, dtype=np.float32), Y.V))} == {np.dtype(np.float32)}
+
+
+def test_known_products_serve_a_matrix_with_more_columns_than_rows():
+    rng = np.random.default_rng(0)
+    D, Z, V = rng.standard_normal((4, 2)), rng.standard_normal((3, 2)), rng.standard_normal((3, 3))
+    X = np.hstack([V, rng.standard_normal((3, 2))])
+    known = LowRank(D, np.eye(2), Z, right=(V, Z.T @ V))
+    assert np.allclose(known @ X, D @ (Z.T @ X), rtol=1e-13, atol=1e-13)

@@ -7,8 +7,8 @@ import time
 import numpy as np
 import pytest
 
-from lowrank_ode import METHODS
-from lowrank_ode.matrices import H, dense, in_threads, norm, threads
+from lowrank_ode import METHODS, DirectSum
+from lowrank_ode.matrices import H, dense, direct_sum, in_threads, norm, threads
 from lowrank_ode.nets import mlp, networks
 from lowrank_ode.training import gradient_field
 
@@ -29,6 +29,22 @@ def test_results_come_in_order_and_from_two_threads(two_threads):
         return c * k
 
     assert in_threads(work, range(8), [2] * 8) == [0, 2, 4, 6, 8, 10, 12, 14]
+    assert in_threads(work, [3, 4], [1, 1]) == [3, 4]                                   # and again, two rows for two threads
+    assert in_threads(lambda c: in_threads(work, [3, 4], [c, c]), [5]) == [[15, 20]]    # one row leaves the threads to what it calls
+
+
+def test_each_row_is_worked_on_once(two_threads):
+    done = []
+    in_threads(lambda k: (time.sleep(0.001), done.append(k)), range(20))
+    assert sorted(done) == list(range(20))
+
+
+def test_a_row_keeps_to_its_thread_though_others_have_finished(two_threads):
+    def work(k):
+        time.sleep(0.1 * k)                                 # the second row waits until the first is done
+        return set(in_threads(lambda j: (time.sleep(0.001), threading.get_ident())[1], range(8)))
+
+    assert [len(seen) for seen in in_threads(work, range(2))] == [1, 1]
 
 
 def test_threads_within_threads_run_in_turn(two_threads):
@@ -57,6 +73,18 @@ def test_a_step_with_its_blocks_in_two_threads_is_the_same_to_the_last_bit(monke
     assert all(np.array_equal(X, Y) for X, Y in zip(*(step.blocks for step in steps), strict=True))
 
 
+def test_products_and_sums_of_direct_sums_are_made_in_threads_and_what_is_quick_is_not(monkeypatch):
+    calls = []
+    monkeypatch.setattr(direct_sum, "in_threads", lambda function, *columns: calls.append(1) or map(function, *columns))
+    Y = DirectSum([np.eye(2), np.eye(3)])
+    for operation in (lambda: Y @ Y, lambda: Y + Y, lambda: Y - Y):
+        operation()
+    assert len(calls) == 3
+    for operation in (lambda: -Y, lambda: 2 * Y, lambda: H(Y), lambda: dense(Y)):
+        operation()
+    assert len(calls) == 3
+
+
 @pytest.mark.parametrize("batch", [1, 2, 7])
 def test_a_gradient_from_two_parts_of_the_batch_is_the_same_to_rounding(two_threads, monkeypatch, batch):
     net, params, x, labels = problem(batch)
@@ -72,7 +100,9 @@ def test_a_gradient_from_two_parts_of_the_batch_is_the_same_to_rounding(two_thre
 @pytest.mark.parametrize("wanted, number", [("1", 1), ("3", 3), (None, 1)])
 def test_the_number_of_threads_is_that_of_the_environment_or_one(monkeypatch, wanted, number):
     monkeypatch.delenv("LOWRANK_ODE_THREADS", raising=False) if wanted is None else monkeypatch.setenv("LOWRANK_ODE_THREADS", wanted)
-    assert imported_anew().THREADS == number
+    module = imported_anew()
+    together = threading.Barrier(number, timeout=60)
+    assert module.THREADS == number and len(module.in_threads(lambda k: together.wait(), range(2 * number))) == 2 * number
 
 
 @pytest.mark.parametrize("wanted", ["0", "-1", "two", "1.5", ""])

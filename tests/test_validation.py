@@ -5,7 +5,7 @@ import pytest
 from strategies import random_basis
 
 from lowrank_ode import DirectSum, LowRank
-from lowrank_ode.matrices import Identity, check_count, check_state
+from lowrank_ode.matrices import Identity, check_count, check_ranks, check_state
 
 
 def bad_states():
@@ -61,3 +61,11 @@ def test_a_count_is_a_whole_number_between_1_and_its_limit():
             check_count("n", n, most=3)
     with pytest.raises(ValueError, match="n: got 0"):
         check_count("n", 0)
+
+
+@pytest.mark.parametrize("rank, ranks", [(None, [None, None, None]), (4, [4, 4, None]), (np.int64(2), [2, 2, None]),
+                                         ([1, None, 3], [1, None, 3])])
+def test_a_rank_is_that_of_the_hidden_layers_and_a_list_that_of_each(rank, ranks):
+    assert check_ranks(rank, 3) == ranks
+    with pytest.raises(ValueError, match="rank: got 3 entries, expected one for each of 2 layers"):
+        check_ranks(ranks, 2)

@@ -18,7 +18,7 @@ _here = threading.local()
 def in_threads(function, *columns):
     """[function(*row) for row in zip(*columns)]; the next free thread, the caller among them, takes the next row; within one, in turn."""
     rows = list(zip(*columns, strict=True))
-    if THREADS == 1 or len(rows) == 1 or getattr(_here, "busy", False):
+    if len(rows) == 1 or getattr(_here, "busy", False):
         return [function(*row) for row in rows]
     waiting, results = iter(range(len(rows))), [None] * len(rows)
 
