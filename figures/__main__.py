@@ -16,7 +16,8 @@ def main(argv=None):
     parser.add_argument("names", metavar="NAME", nargs="*", help=f"of {', '.join(NAMES)} (default: all)")
     scale = parser.add_mutually_exclusive_group()
     scale.add_argument("--small", dest="scale", action="store_const", const="small", default="default", help="seconds, into figures/small/")
-    scale.add_argument("--full", dest="scale", action="store_const", const="full", help="paper scale, on full MNIST: NAME_full.json")
+    scale.add_argument("--full", dest="scale", action="store_const", const="full", help="paper scale, on full MNIST where there is such a "
+                       "version: NAME_full.json")
     parser.add_argument("--redraw", action="store_true", help="draw from the JSON there is, compute nothing")
     parser.add_argument("--jobs", metavar="N", type=int, default=1, help="processes for the independent jobs of a figure, each with one "
                         "BLAS thread (default 1: no further process)")

@@ -29,14 +29,17 @@ def run_jobs(function, jobs, folder):
     function is one of a module, known by its name; arguments and results are what JSON can say, and the results are as JSON says them.
     The process that runs a job writes folder/KEY.json at once: the result, and the question that it answers. Jobs run here and in turn, or
     where a `joblib.parallel_config` around the call, such as `processes`, sends them. After an OSError (a full disk) no further job is
-    started; after any other error in a job the rest is run.
+    handed out (several processes have their next ones already); after any other error in a job the rest is run.
 
-    Before any job is run, ValueError: function is local, JSON cannot say the arguments, or a file there is not the answer to its question;
-    OSError: folder takes no such file. Then RuntimeError: jobs failed, or a process died; the results of the others are kept.
+    Before any job is run, ValueError: two keys have the same name, function is local, JSON cannot say the arguments, or a file there is not
+    the answer to its question; OSError: folder takes no such file. Then RuntimeError: jobs failed, or a process died; the results of the
+    others are kept.
     """
     folder = Path(folder).absolute()
     folder.mkdir(exist_ok=True)
     paths = {key: _path(folder, key) for key in jobs}
+    if len(set(paths.values())) < len(paths):
+        raise ValueError(f"jobs: got keys {list(jobs)}, expected a name of its own for each, as text")
     questions = {key: _question(function, arguments) for key, arguments in jobs.items()}
     results = {key: _read(path, questions[key]) for key, path in paths.items() if path.exists()}
     missing, failures = [key for key in jobs if key not in results], {}

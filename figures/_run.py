@@ -11,6 +11,7 @@ from pathlib import Path
 from lowrank_ode.results import read_json, write_json, write_whole
 
 from ._jobs import remove_jobs, run_jobs
+from ._pages import render
 
 FOLDER = Path(__file__).parent
 SCALES = ("small", "default", "full")
@@ -41,7 +42,7 @@ def produce(module, scale):
 
 
 def redraw(module, scale):
-    """Draw a figure from its JSON, without computing; and, if it has a HEAD, write its table as NAME.md."""
+    """Draw a figure from its JSON, without computing; and, if it has a HEAD, write its table as NAME.md and into the pages that show it."""
     json_path, png_path = paths(module.__name__.rpartition(".")[2], scale)
     data = read_json(json_path)
     figure = module.draw(data)
@@ -51,6 +52,7 @@ def redraw(module, scale):
     write_whole(png_path, picture.getvalue())
     if hasattr(module, "HEAD"):
         write_whole(png_path.with_suffix(".md"), markdown(module, data).encode())
+        render()
     return png_path
 
 

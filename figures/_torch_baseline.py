@@ -44,14 +44,6 @@ def dense_step(layers, x, labels, lr):
     return [new[k:k + 2] for k in range(0, len(new), 2)]
 
 
-def predict(layers, x):
-    with torch.no_grad():
-        for k, layer in enumerate(layers):
-            x = (x @ layer[0].T if len(layer) == 2 else (x @ layer[1]) @ layer[0].T) + layer[-1]
-            x = torch.relu(x) if k < len(layers) - 1 else x
-    return x
-
-
 def three_pass_step(layers, x, labels, lr, rank):
     """One step of adaptive DLRT [SZKCT22, Algorithm 1] of rank `rank`; the S-pass also moves the biases and the dense layer."""
     low, last = layers[:-1], layers[-1]

@@ -4,7 +4,7 @@ out a factor of each layer, and are 1.5 to 2.7 times too small.
 LeNet5 (430,500 weights) on MNIST by DLRT with relative tolerance θ, the last layer dense: test accuracy against the number of weights for
 prediction, K = U S and V stored, mean and standard deviation over seeds. Published: nine values of θ, accuracies and counts as printed, and
 the same networks counted in full [CODE22]. The epoch is chosen on validation images, a sixth of the training set. Default: 5,000 real MNIST
-images, which the published networks are not to be compared with; --full: MNIST with its official 10,000 test images.
+images, one seed, which the published networks are not to be compared with; --full: MNIST with its official 10,000 test images.
 """
 
 import numpy as np
@@ -75,15 +75,18 @@ def draw(data):
     for count, style, text in (("weights", ":", "published (full MNIST), as printed"), ("corrected", "--", "published, counted in full")):
         ax.errorbar([row[count] for row in published], [row["accuracy"] for row in published], [row["deviation"] for row in published],
                     ls=style, marker="s", ms=3, color="#777777", capsize=2, lw=1, label=text)
+    ax.errorbar([LENET_WEIGHTS], [LENET_DENSE[0]], [LENET_DENSE[1]], marker="s", ms=3, ls="", color="#777777", capsize=2)
     low = [row for row in rows if row["theta"]]
     ax.errorbar([row["weights"] for row in low], [row["accuracy"] for row in low], [row["deviation"] for row in low], marker="o",
-                color=_style.COLOURS["DLRT"], capsize=2, label=f"DLRT, here ({data['settings']['data']})")
+                color=_style.COLOURS["DLRT"], capsize=2, label=f"DLRT, here ({data['settings']['data']}), θ beside it")
     for row in low:
-        ax.annotate(f"θ = {row['theta']}", (row["weights"], row["accuracy"]), xytext=(5, -11), textcoords="offset points", fontsize=7.5)
+        ax.annotate(row["theta"], (row["weights"], row["accuracy"] + row["deviation"]), xytext=(-3, 4), textcoords="offset points",
+                    fontsize=7.5, rotation=60)
     for row in rows:
         if not row["theta"]:
             ax.errorbar([row["weights"]], [row["accuracy"]], [row["deviation"]], marker="o", ls="", color=_style.COLOURS["dense"],
                         capsize=2, label="dense, here")
     ax.set(title="LeNet5", xlabel="weights for prediction", ylabel="test accuracy, %", xscale="log")
+    ax.margins(y=0.1)
     ax.legend(loc="lower right", fontsize=8)
     return figure

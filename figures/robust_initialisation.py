@@ -3,8 +3,8 @@ two are alike, unless kernels are frozen by mistake, as in the published compari
 
 LeNet5 with weights of fixed rank in three layers; singular values of the start |N(0, 1)|, sorted, the k-th divided by decay^k; test
 accuracy after each epoch, mean over seeds (band: one standard deviation). DLRT: cut to the rank of the start. Vanilla: A = U √S, B = V √S,
-every factor trained. As published [CODE22]: kernels neither decayed nor trained, only the dense layers are. Default: 5,000 real MNIST
-images; --full: MNIST.
+every factor trained. As published [CODE22]: kernels neither decayed nor trained, only their biases and the dense layers are. Default: 5,000
+real MNIST images, one seed; --full: MNIST.
 """
 
 import numpy as np

@@ -55,7 +55,8 @@ def parser():
     p.add_argument("--method", choices=BY_NAME, default="dlrt", help="integrator (default %(default)s)")
     p.add_argument("--tau", type=float, default=0.1, help="relative tolerance of the rank-adaptive methods (default %(default)s)")
     p.add_argument("--substeps", choices=SUBSTEPS, default="euler", help="of the methods that have substeps (default %(default)s)")
-    p.add_argument("--rank", type=int, help="rank of the start (default: a quarter of the narrowest layer)")
+    p.add_argument("--rank", type=int, help="rank of the start, no matter with --method dense (default: a quarter of the "
+                   "narrowest layer)")
     p.add_argument("--lr", type=_list(float), default=[0.1], help="step size h, or several that share the epochs (default 0.1)")
     p.add_argument("--batch", type=int, default=128, help="examples in a batch (default %(default)s)")
     p.add_argument("--epochs", type=int, default=10, help="passes over the training set (default %(default)s)")
@@ -75,7 +76,7 @@ def check(target, seeds=None):
         raise ValueError(f"target: got {target!r}, expected module:Class")
     try:
         method = getattr(importlib.import_module(module), name)()
-    except AttributeError as error:
+    except (AttributeError, TypeError) as error:
         raise ValueError(f"target: {error}") from error
     report = check_integrator(method, report=True, seeds=seeds)
     print(report)
@@ -106,13 +107,16 @@ def run(args):
     dense_count = sum((n + 1) * m for m, n in net.weight_shapes)
     print(f"data: {data.name}\nnetwork: {net}, {args.activation}; start rank {rank or 'full'}; {method}")
     result = {"settings": {**vars(args), "rank": rank}, "data": data.name, "records": []}
-    for record in train(net, params, data, method, args.lr, args.batch, args.epochs, rng, progress=_progress):
-        count = count_parameters(record.params)
-        result["records"].append({**record.summary(), "parameters": count, "compression": 1 - count / dense_count})
-        print(f"epoch {record.epoch:3d}  loss {record.loss:.4f}  test accuracy {100 * record.accuracy:.2f} %  ranks {list(record.ranks)}  "
-              f"{record.seconds:.1f} s")
-        if args.out:
-            write_json(args.out, result)
+    try:
+        for record in train(net, params, data, method, args.lr, args.batch, args.epochs, rng, progress=_progress):
+            count = count_parameters(record.params)
+            result["records"].append({**record.summary(), "parameters": count, "compression": 1 - count / dense_count})
+            print(f"epoch {record.epoch:3d}  loss {record.loss:.4f}  test accuracy {100 * record.accuracy:.2f} %  "
+                  f"ranks {list(record.ranks)}  {record.seconds:.1f} s")
+            if args.out:
+                write_json(args.out, result)
+    except KeyboardInterrupt:
+        sys.exit(f"interrupted{f'; {args.out} holds the finished epochs' if args.out and result['records'] else ''}")
     print(f"\ntest accuracy  {100 * record.accuracy:.2f} %\nranks          {', '.join(map(str, record.ranks)) or 'full'}\n"
           f"parameters     {count} of {dense_count}\ncompression    {100 * (1 - count / dense_count):.1f} %")
 
@@ -124,7 +128,7 @@ def main(argv=None):
     except (ValueError, OSError, ImportError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        sys.exit(f"interrupted{f'; {args.out} holds the finished epochs' if getattr(args, 'out', None) else ''}")
+        sys.exit("interrupted")
 
 
 def _list(kind):

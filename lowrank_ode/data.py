@@ -95,7 +95,7 @@ def hold_out(data, fraction, rng=None):
     """`Data` whose test images are a fraction of the training images of `data`, about as much of each class: to choose epochs and settings
     by, without a look at the test images of `data`, which are not in it. rng as in `load`.
 
-    ValueError unless 0 < fraction < 1.
+    ValueError unless 0 < fraction < 1, and if one of the parts has no image.
 
     >>> data = load("digits")
     >>> [len(part) for part in (data.x, hold_out(data, 0.25).x, hold_out(data, 0.25).test_x)]
@@ -103,7 +103,7 @@ def hold_out(data, fraction, rng=None):
     """
     if not 0 < fraction < 1:
         raise ValueError(f"fraction: got {fraction}, expected a part of the training images between 0 and 1")
-    return _split("validation", f"of {data.name}", data.x, data.labels, rng, fraction)
+    return _split("validation", f"of {data.name}", data.x, data.labels, rng, fraction, data.classes)
 
 
 def read_idx(path, sha256=None):
@@ -185,7 +185,7 @@ def _assemble(name, origin, arrays):
     return _data(name, origin, _rows(images, 255), labels, _rows(test_images, 255), test_labels)
 
 
-def _split(name, origin, x, labels, rng, fraction=1 / 5):
+def _split(name, origin, x, labels, rng, fraction=1 / 5, classes=None):
     """`Data` from one set: a fraction of each class, to the nearest integer, is set apart for the test; then both parts are shuffled."""
     rng = np.random.default_rng(0 if rng is None else rng)
     is_test = np.zeros(len(x), dtype=bool)
@@ -193,12 +193,12 @@ def _split(name, origin, x, labels, rng, fraction=1 / 5):
         members = rng.permutation(np.flatnonzero(labels == c))
         is_test[members[:round(fraction * len(members))]] = True
     train, test = rng.permutation(np.flatnonzero(~is_test)), rng.permutation(np.flatnonzero(is_test))
-    return _data(name, origin, x[train], labels[train], x[test], labels[test])
+    return _data(name, origin, x[train], labels[train], x[test], labels[test], classes)
 
 
-def _data(name, origin, x, labels, test_x, test_labels):
+def _data(name, origin, x, labels, test_x, test_labels, classes=None):
     name = f"{name} ({len(x)} train / {len(test_x)} test images, {origin})"
-    return Data(name, x, labels.astype(np.int64), test_x, test_labels.astype(np.int64), int(labels.max()) + 1)
+    return Data(name, x, labels.astype(np.int64), test_x, test_labels.astype(np.int64), classes or int(labels.max()) + 1)
 
 
 def _rows(images, top):

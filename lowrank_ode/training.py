@@ -61,6 +61,7 @@ def train(net: Network, params, data, method, lr, batch_size=128, epochs=1, rng=
         raise ValueError(f"lr: got {len(steps)} step sizes, expected at most one for each of {epochs} epochs")
     rng = np.random.default_rng(0 if rng is None else rng)
     check_state(params, "params")
+    net.accuracy(params, data.test_x[:1], data.test_labels[:1])             # refuses parameters of other shapes
 
     def records(params):
         step, losses, seconds = 0, [], 0.0

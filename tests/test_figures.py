@@ -144,7 +144,7 @@ def test_every_figure_has_a_caption_that_ends_its_first_sentence_and_stored_resu
         assert ".\n" in caption and all(path.exists() for path in _run.paths(name, "default"))
     assert NAMES == ["accuracy_vs_parameters", "bound_tightness", "conformance", "conservation", "gradient_flow", "lenet5_table",
                      "lubich_oseledets", "orders", "rank_evolution", "robust_initialisation", "scaling", "singular_values", "stagnation",
-                     "svd_pruning", "timings", "trainers"]
+                     "svd_pruning", "timings", "trainers", "what_matters"]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda m: m.__name__)

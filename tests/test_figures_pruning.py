@@ -66,8 +66,3 @@ def test_stored_results_are_those_of_the_settings_in_the_code_and_complete(scale
         epochs, again = (data["settings"][key]["epochs"] for key in ("train", "retrain"))
         assert [row["rank"] for row in net["ranks"]] == data["settings"]["ranks"] and len(net["dense"]) == epochs
         assert all(len(row["from_start"]) == epochs and len(row["retrained"]) == again + 1 for row in net["ranks"])
-
-
-def test_the_table_in_the_docs_is_that_of_the_stored_results():
-    page = (_run.FOLDER.parent / "docs/8-compression.md").read_text(encoding="utf-8")
-    assert all(line in page for line in svd_pruning.table(stored("default")))

@@ -152,6 +152,12 @@ def test_a_failing_job_costs_no_other_job(tmp_path, number):
         assert sorted(os.listdir(tmp_path / "jobs")) == ["b = 2.json", "b = 4.json"]
 
 
+def test_two_keys_of_one_name_are_refused_before_anything_is_run(tmp_path):
+    with pytest.raises(ValueError, match=r"jobs: got keys .* expected a name of its own for each"):
+        run_jobs(divide, {1: {"a": 1, "b": 1}, "1": {"a": 2, "b": 1}}, tmp_path / "jobs")
+    assert not os.listdir(tmp_path / "jobs")
+
+
 def test_a_result_that_json_cannot_say_is_the_failure_of_its_job(tmp_path):
     with pytest.raises(RuntimeError, match=r"of 2 jobs 1 failed and 0 were not started[^#]*inf: ValueError: .*inf.json: not written: "):
         run_jobs(divide, {"inf": {"a": 1e300, "b": 1e-300}, "one": {"a": 1, "b": 1}}, tmp_path / "jobs")

@@ -97,3 +97,11 @@ def test_a_core_that_is_not_square_is_refused():
 def test_single_precision_is_kept():
     W = LowRank(np.eye(5, 2, dtype=np.float32), np.diag([2, 1]).astype(np.float32), np.eye(4, 2, dtype=np.float32))
     assert penalty(W)[1].dtype == np.float32
+
+
+def test_complex_cores_have_the_penalty_of_their_moduli_and_a_nan_is_refused():
+    U = np.eye(4, 2, dtype=complex)
+    assert penalty(LowRank(U, np.diag([1, 1j]), U))[0] <= 10 * EPS
+    assert abs(penalty(LowRank(U, np.diag([3, 1j]), U))[0] - penalty(LowRank(U, np.diag([3, 1 + 0j]), U))[0]) <= 100 * EPS
+    with pytest.raises(ValueError, match=r"params.S: NaN"):
+        penalty(LowRank(U, np.diag([np.nan, 1j]), U))

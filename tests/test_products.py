@@ -36,6 +36,7 @@ def test_a_multiple_of_the_identity_stays_a_number():
     assert (-Y).U is K and (-Y).S == Identity(2, -1) and np.array_equal(dense(-Y), -K @ V.T)
     assert (2 * (3 * Y)).S == Identity(2, 6) and (2 * Y + 2 * Y).S == Identity(4, 2) and np.allclose(dense(2 * Y - Y), K @ V.T, atol=1e-15)
     assert (1j * Y).dtype == complex and np.allclose(dense(H(1j * Y)), H(1j * K @ V.T), atol=1e-15) and (-Y).dtype == float
+    assert np.array_equal(dense((2 * Y) @ Identity(4, 3)), dense(6 * Y)) and np.array_equal(dense(Identity(5, 3) @ (2 * Y)), dense(6 * Y))
     assert H(Identity(2, 1j)) == Identity(2, -1j)
     assert norm(3 * Y) == pytest.approx(3 * norm(K @ V.T), rel=1e-14) and not dense(0 * Y).any()
 

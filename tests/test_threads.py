@@ -1,8 +1,11 @@
 """Blocks and parts of a batch in several threads: the same results as in one, and every error seen."""
 
 import importlib.util
+import multiprocessing
+import os
 import threading
 import time
+import warnings
 
 import numpy as np
 import pytest
@@ -31,6 +34,17 @@ def test_results_come_in_order_and_from_two_threads(two_threads):
     assert in_threads(work, range(8), [2] * 8) == [0, 2, 4, 6, 8, 10, 12, 14]
     assert in_threads(work, [3, 4], [1, 1]) == [3, 4]                                   # and again, two rows for two threads
     assert in_threads(lambda c: in_threads(work, [3, 4], [c, c]), [5]) == [[15, 20]]    # one row leaves the threads to what it calls
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_process_has_threads_of_its_own(two_threads):
+    in_threads(abs, range(4))
+    with warnings.catch_warnings():                         # newer Pythons warn of forks beside threads
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = multiprocessing.get_context("fork").Process(target=in_threads, args=(abs, range(4)))
+        child.start()
+    child.join(timeout=20)
+    assert child.exitcode == 0
 
 
 def test_each_row_is_worked_on_once(two_threads):

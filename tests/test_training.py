@@ -179,6 +179,8 @@ def test_every_example_is_seen_once_an_epoch_and_the_progress_bar_sees_every_bat
     ({"epochs": 0}, "epochs: got 0"), ({"epochs": 1.5}, r"epochs: got 1\.5"), ({"every": 0}, "every: got 0"),
     ({"net": mlp([5, 2])}, "data: 6 inputs"), ({"net": mlp([6, 1])}, "2 classes"), ({"net": mlp([6, 3, 1])}, "2 classes"),
     ({"params": DirectSum([LowRank(np.ones((20, 2)), np.eye(2), np.ones((6, 2)))])}, "params.blocks.*orthonormal"),
+    ({"params": mlp([6, 3, 2]).init(np.random.default_rng(0))}, "params: blocks of shapes .* expected"),
+    ({"params": best_approximation(np.ones((2, 6)), rank=1)}, "params: got LowRank, expected a DirectSum"),
     ({"params": DirectSum([np.full((2, 6), np.inf), np.zeros((2, 1))])}, "params.blocks.*NaN or Inf"),
 ])
 def test_bad_arguments_are_refused_at_once(options, message):

@@ -187,3 +187,11 @@ def test_parallel_BUG_rejects_a_step_of_rank_2r_however_small_the_missing_corner
 def test_a_method_refuses_bad_options_when_it_is_made(make):
     with pytest.raises(ValueError, match=r"(tol|tau|max_rank|bases|order): got"):
         make()
+
+
+@pytest.mark.parametrize("letter", "USV")
+def test_a_factor_that_is_not_finite_is_refused_by_the_name_of_the_argument(letter):
+    factors = {"U": np.eye(4, 2), "S": np.eye(2), "V": np.eye(3, 2)}
+    factors[letter][0, 0] = np.nan
+    with pytest.raises(ValueError, match=r"^A: NaN"):
+        best_approximation(LowRank(**factors), rank=1)

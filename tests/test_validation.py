@@ -18,6 +18,7 @@ def bad_states():
     yield LowRank(np.eye(2, 3), np.eye(3), np.eye(5, 3)), "rank r with 1"
     yield np.array([[np.nan]]), "Y0: NaN"
     yield np.eye(2, dtype=int), "Y0: got int64, expected an array of floats"
+    yield np.eye(2, dtype=np.float16), "Y0: got float16, expected an array of floats, single or double"
     yield LowRank(U, Identity(2), V), "Y0.S: got Identity"
     yield DirectSum([U, LowRank(2 * U, S, V)]), r"Y0.blocks\[1\].U"
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..matrices import LowRank
+from ..matrices import LowRank, check_count
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ def count_weights(shapes, ranks, convention="eval_KV"):
     rule = _convention(convention)
     if len(shapes) != len(ranks):
         raise ValueError(f"ranks: got {len(ranks)}, expected one for each of {len(shapes)} layers")
-    wrong = [(r, shape) for r, shape in zip(ranks, shapes, strict=True) if r is not None and not 1 <= r <= min(shape)]
-    if wrong:
-        raise ValueError(f"ranks: got {wrong[0][0]} for a layer of shape {wrong[0][1]}, expected None or 1 to {min(wrong[0][1])}")
+    for r, shape in zip(ranks, shapes, strict=True):
+        if r is not None:
+            check_count("ranks", r, most=min(shape), where=f" for a layer of shape {shape}")
     return sum(rule.dense * n * m if r is None else rule.lowrank(n, m, r) for (n, m), r in zip(shapes, ranks, strict=True))
 
 

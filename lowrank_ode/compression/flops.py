@@ -30,7 +30,8 @@ def step_flops(shape, rank, batch, passes=1, first=False):
 
     rank None: a dense layer and an Euler step. passes 1: DLRT, from one gradient. passes 3: the K-, L- and S-step of [SZKCT22] each with a
     gradient of its own, which is AdaptiveBUG(solve=euler) here. first: nothing is passed on to the inputs of the first layer. The counts of
-    low rank are exact for r ≤ batch and 2r ≤ min(n, m); beyond, where the bases cannot grow to 2r columns, they are too high.
+    low rank are exact for r ≤ batch ≤ 4 (n + m) and 2r ≤ min(n, m); for larger r, where the bases cannot grow to 2r columns, they are too
+    high; for a larger batch the gradient may be multiplied out (`nets.layers.Dense.gradient`), which is not counted here.
 
     Raises ValueError unless 1 ≤ rank ≤ min(n, m), 1 ≤ batch and passes is 1 or 3.
 

@@ -96,7 +96,7 @@ class LowRank:
         if isinstance(X, np.ndarray):
             return U @ (S @ _adjoint_times(V, X, self.right))
         if isinstance(X, Identity):
-            return self
+            return X.scale * self
         return LowRank(U, S, H(X) @ V) if _is_operator(X) else NotImplemented
 
     def __rmatmul__(self, X):

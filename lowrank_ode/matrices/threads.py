@@ -11,8 +11,17 @@ _wanted = os.environ.get("LOWRANK_ODE_THREADS", "1")
 if not (_wanted.isdecimal() and int(_wanted)):
     raise ValueError(f"LOWRANK_ODE_THREADS: got {_wanted!r}, expected a whole number ≥ 1")
 THREADS = int(_wanted)
-_pool = ThreadPoolExecutor(max(1, THREADS - 1), "lowrank_ode")
 _here = threading.local()
+
+
+def _begin():
+    global _pool
+    _pool = ThreadPoolExecutor(max(1, THREADS - 1), "lowrank_ode")
+
+
+_begin()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin)              # the threads themselves are not there in a forked process
 
 
 def in_threads(function, *columns):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .direct_sum import H, blockwise, blockwise_in_threads
+from .direct_sum import H, Identity, blockwise, blockwise_in_threads
 from .lowrank import LowRank, dense, outer
 from .orthonormal import augment
 from .validation import check_count, check_finite
@@ -14,7 +14,7 @@ def truncate(Y, tol=0.0, relative=False, max_rank=None):
 
     θ = tol, or tol · ‖S‖ if `relative`; then at most max_rank. The result has S = diag(σ₁ ≥ … ≥ σᵣ), and ‖Y − result‖ equals the tail,
     to rounding and to the defect of the bases, which the result does not inherit.
-    tol = 0 keeps every nonzero singular value. A dense block (ndarray) is returned as it is.
+    tol = 0 keeps every nonzero singular value, in single precision those above 1.5e-8 σ₁. A dense block (ndarray) is returned as it is.
 
     Raises ValueError if tol < 0, max_rank < 1, or S holds NaN or Inf.
     """
@@ -116,8 +116,9 @@ def _orthonormal_factors(A):
         check_finite("A", A)
         return LowRank(*_svd_factors(A))
     U, S, V = A
-    for X in (U, V):
-        check_finite("A", X)
+    for X in A:
+        if not isinstance(X, Identity):
+            check_finite("A", X)
     (Q_U, R_U), (Q_V, R_V) = np.linalg.qr(U), np.linalg.qr(V)
     return LowRank(Q_U, R_U @ S @ H(R_V), Q_V)
 

@@ -36,9 +36,9 @@ def check_state(Y, name="Y0"):
 
 
 def check_finite(name, X, hint=""):
-    """ValueError unless X is an array of finite floats, real or complex."""
-    if not isinstance(X, np.ndarray) or X.dtype.kind not in "fc":
-        raise ValueError(f"{name}: got {X if not isinstance(X, np.ndarray) else X.dtype}, expected an array of floats")
+    """ValueError unless X is an array of finite floats, real or complex, in single or double precision."""
+    if not isinstance(X, np.ndarray) or X.dtype.char not in "fdFD":
+        raise ValueError(f"{name}: got {X if not isinstance(X, np.ndarray) else X.dtype}, expected an array of floats, single or double")
     if not np.isfinite(X).all():
         raise ValueError(f"{name}: NaN or Inf, expected finite numbers{hint}")
 

@@ -133,21 +133,27 @@ class MaxPool:
         return height // self.size, width // self.size, channels
 
     def forward(self, A, out):
-        _largest(self._rows(A, out), self.size, axis=2, out=out)
+        first, *others = self._places(A, out)
+        out[...] = first
+        for other in others:
+            np.maximum(out, other, out=out)
 
     def backward(self, A, out, dout, dA):
         """To one of the largest, where there are several."""
         if dA is None:
             return
-        dA[...] = 0
-        rows = self._rows(A, out)
-        drows = np.zeros_like(rows)
-        _send(dout, out, *(_places(X, self.size, 2, out.shape[2]) for X in (rows, drows)))
-        _send(drows, rows, *(_places(X, self.size, 1, out.shape[1]) for X in (A, dA)))
+        dA[...] = 0                                         # the rest at the edges, too
+        *firsts, last = zip(self._places(A, out), self._places(dA, out), strict=True)
+        rest = dout.copy()
+        for place, target in firsts:
+            np.multiply(rest, place == out, out=target)
+            rest -= target
+        last[1][...] = rest
 
-    def _rows(self, A, out):
-        """The largest over the rows of each window: of contiguous numbers, the greater part of the work."""
-        return _largest(A, self.size, axis=1, out=np.empty((len(A), out.shape[1], *A.shape[2:]), A.dtype))
+    def _places(self, A, out):
+        """The views of A with the first, the second, … number of each window."""
+        s, (rows, columns) = self.size, out.shape[1:3]
+        return [A[:, i:s * rows:s, j:s * columns:s] for i in range(s) for j in range(s)]
 
 
 @dataclass(frozen=True)
@@ -162,27 +168,6 @@ class Flatten:
 
     def backward(self, A, out, dout, dA):
         pass
-
-
-def _places(A, size, axis, count):
-    """The views of A with the first, the second, … of every `size` entries along an axis; `count` entries each."""
-    return [A[(slice(None),) * axis + (slice(k, size * count, size),)] for k in range(size)]
-
-
-def _largest(A, size, axis, out):
-    first, *others = _places(A, size, axis, out.shape[axis])
-    out[...] = first
-    for other in others:
-        np.maximum(out, other, out=out)
-    return out
-
-
-def _send(gradient, largest, places, targets):
-    """Each number of the gradient into the target of the first place that holds the largest; into the last if no place before it does."""
-    for place, target in zip(places[:-1], targets, strict=False):
-        np.multiply(gradient, place == largest, out=target)
-        gradient = gradient - target
-    targets[-1][...] = gradient
 
 
 def _columns(A):

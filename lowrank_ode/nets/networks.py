@@ -2,7 +2,7 @@
 
 Activations are kept example after example, so that a part of the batch lies in one piece. With an example (for a convolution, a pixel) a
 column of Z, as in the papers, and Δ = ∂loss/∂(W Z + b 1ᵀ), the gradients are ∇_W = Δ Zᵀ, kept as these two factors, and ∇_b = Δ 1. W may be
-an ndarray or a LowRank, in which case nothing of size m × n appears.
+an ndarray or a LowRank, in which case nothing of size m × n appears, but for the gradients of kernels (`Dense.gradient`).
 """
 
 import math
@@ -81,7 +81,8 @@ class Network:
         return LOSSES[self.loss](self._forward(params, x)[0][-1].T, labels)[0]
 
     def value_and_grad(self, params, x, labels):
-        """Loss and its gradient, a DirectSum like params; the gradient of a weight is a LowRank Δ Zᵀ with a column an example (or pixel).
+        """Loss and its gradient, a DirectSum like params; the gradient of a weight is a LowRank Δ Zᵀ with a column an example (or pixel),
+        or an ndarray where these are so many that it is smaller.
 
         Raises ValueError for an empty batch, NaN or Inf in x, or labels out of range.
         """
@@ -127,6 +128,8 @@ class Network:
     def _weights(self, params):
         """(W, b) of each dense layer and () of the others."""
         shapes = [shape for m, n in self.weight_shapes for shape in ((m, n), (m, 1))]
+        if not isinstance(params, DirectSum):
+            raise ValueError(f"params: got {type(params).__name__}, expected a DirectSum of blocks of shapes {shapes}")
         if [X.shape for X in params.blocks] != shapes:
             raise ValueError(f"params: blocks of shapes {[X.shape for X in params.blocks]}, expected {shapes}")
         pairs = zip(params.blocks[::2], params.blocks[1::2], strict=True)

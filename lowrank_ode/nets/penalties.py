@@ -2,17 +2,17 @@
 
 import numpy as np
 
-from ..matrices import DirectSum, LowRank, norm
+from ..matrices import DirectSum, H, LowRank, check_state, norm
 
 
 def condition_penalty(params):
-    """R = Σ ‖SᵀS − α²I‖ with α² = ‖S‖²/r, over the LowRank blocks W = U S Vᵀ (square S), and its gradient, a DirectSum like params [SYS25].
+    """R = Σ ‖SᴴS − α²I‖ with α² = ‖S‖²/r, over the LowRank blocks W = U S Vᴴ (square S), and its gradient, a DirectSum like params [SYS25].
 
     R measures how far the singular values of a block are from equal: R²/r is the variance of the σᵢ², √2 R ≥ σ₁² − σᵣ², and
-    κ(W) ≤ exp(R / (√2 σᵣ²)). The gradient of a block is U ∇R(S) Vᵀ, with ∇R(S) = 2 S(SᵀS − α²I)/R: the bases do not enter R. Where
+    κ(W) ≤ exp(R / (√2 σᵣ²)). The gradient of a block is U ∇R(S) Vᴴ, with ∇R(S) = 2 S(SᴴS − α²I)/R: the bases do not enter R. Where
     the singular values are equal to rounding R has no gradient, and 0 is taken. Dense blocks are not penalised.
 
-    Raises ValueError for a core S that is not square.
+    Raises ValueError for a core S that is not square, and for NaN, Inf or bases that are not orthonormal.
     """
     terms = [_penalty(W) if isinstance(W, LowRank) else (0.0, np.zeros_like(W)) for W in params.blocks]
     return sum(value for value, _ in terms), DirectSum([gradient for _, gradient in terms])
@@ -23,7 +23,8 @@ def _penalty(W):
     r, columns = S.shape
     if r != columns:
         raise ValueError(f"params: a core S of shape {S.shape}, expected a square one")
-    spread = S.T @ S - (norm(S) ** 2 / r) * np.eye(r, dtype=S.dtype)
+    check_state(W, "params")
+    spread = H(S) @ S - (norm(S) ** 2 / r) * np.eye(r, dtype=S.dtype)
     R = norm(spread)
     even = R <= 10 * np.finfo(S.dtype).eps * norm(S) ** 2
     return R, LowRank(U, np.zeros_like(S) if even else (2 / R) * (S @ spread), V)
