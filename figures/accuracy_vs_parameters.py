@@ -62,8 +62,8 @@ def draw(data):
             low = [run for run in runs if run["tau"]]
             ax.semilogx([run["weights"][kind] for run in low], [100 * run["accuracy"] for run in low], "o" + style, color=shade,
                         label=f"DLRT, here ({data['settings']['data']}), w = {width}")
-            for run in (low[0], low[-1]):
-                _style.label(ax, f"τ = {run['tau']}", (run["weights"][kind], 100 * run["accuracy"]), shade, (5, -7))
+            for run, offset in ((low[0], (5, -7)), (low[-1], (0, -14))):
+                _style.label(ax, f"τ = {run['tau']}", (run["weights"][kind], 100 * run["accuracy"]), shade, offset)
             ax.semilogx([run["weights"][kind] for run in runs if not run["tau"]], [100 * run["accuracy"] for run in runs if not run["tau"]],
                         "D" if width == widths[0] else "d", color=_style.COLOURS["dense"], label=f"dense, here, w = {width}")
             _, published = DENSE_NETS.get(width, (None, {}))
@@ -72,6 +72,7 @@ def draw(data):
                             color="#888888", label=f"published, full MNIST, w = {width}")
         ax.set(title=f"weights for {text}", xlabel="weights")
         ax.xaxis.set_minor_formatter("")
+        ax.margins(y=0.12)
     panels[0].set_ylabel("test accuracy, %")
     panels[0].legend(loc="lower right", fontsize=7.5)
     return figure

@@ -142,7 +142,7 @@ def test_every_figure_has_a_caption_that_ends_its_first_sentence_and_stored_resu
     for name in NAMES:
         caption = importlib.import_module(f"figures.{name}").__doc__
         assert ".\n" in caption and all(path.exists() for path in _run.paths(name, "default"))
-    assert NAMES == ["accuracy_vs_parameters", "bound_tightness", "conformance", "conservation", "gradient_flow", "lenet5_table",
+    assert NAMES == ["accuracy_vs_parameters", "bound_tightness", "conformance", "conservation", "front", "gradient_flow", "lenet5_table",
                      "lubich_oseledets", "orders", "rank_evolution", "robust_initialisation", "scaling", "singular_values", "stagnation",
                      "svd_pruning", "timings", "trainers", "what_matters"]
 
@@ -159,7 +159,7 @@ def test_a_picture_is_redrawn_from_its_json_without_computing(module, tmp_path, 
 def test_the_command_refuses_unknown_figures(capsys):
     with pytest.raises(SystemExit):
         main(["no_such_figure"])
-    assert "conservation, gradient_flow" in capsys.readouterr().err and Path(_run.FOLDER / "gradient_flow.py").exists()
+    assert "conservation, front, gradient_flow" in capsys.readouterr().err and Path(_run.FOLDER / "gradient_flow.py").exists()
 
 
 def test_timings_claim():

@@ -7,7 +7,7 @@ import pytest
 from figures import _run, svd_pruning
 from lowrank_ode.results import read_json
 
-SCALES = ["default"]
+SCALES = ["default", "full"]
 
 
 def stored(scale):
@@ -56,6 +56,15 @@ def test_svd_pruning_claim(scale):
         for net in wrong["nets"]:
             plant(net["ranks"][-1])
         assert not claim_holds(wrong), plant.__name__
+
+
+def test_on_full_mnist_training_at_the_rank_is_never_behind_pruning_and_retraining():
+    def holds(data):
+        return all(row["from_start"][-1] >= row["retrained"][-1] for net in data["nets"] for row in net["ranks"])
+    data = stored("full")
+    assert holds(data)
+    data["nets"][0]["ranks"][0]["from_start"] = data["nets"][0]["ranks"][0]["from_start"][:1]         # planted: one epoch of ten
+    assert not holds(data)
 
 
 @pytest.mark.parametrize("scale", SCALES)

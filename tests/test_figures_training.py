@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from figures import _pages, _run, accuracy_vs_parameters, lenet5_table, robust_initialisation, svd_pruning, trainers, what_matters
+from figures import _pages, _run, accuracy_vs_parameters, front, lenet5_table, robust_initialisation, svd_pruning, trainers, what_matters
 from lowrank_ode.results import read_json
 
 
@@ -105,6 +105,23 @@ def test_lenet5_on_full_mnist_is_ahead_of_every_published_network_but_the_smalle
     assert len(ahead(data)) < len(data["published"]) - 1
 
 
+def fixed_ranks_lead(fixed, adaptive):
+    here = [(run["weights"], 100 * run["accuracy"]) for run in fixed["runs"]]
+    found = [(run["weights"]["eval_KV"], 100 * run["accuracy"]) for run in adaptive["runs"] if run["tau"]]
+    lead = [accuracy - [other for size, other in front.published() if size <= weights][-1] for weights, accuracy in here[1:]]
+    return (all(any(weights < size and accuracy > other for weights, accuracy in here) for size, other in found)
+            and min(lead[:2]) > 0 > max(lead[2:]) > min(lead[2:]) > -0.4)
+
+
+def test_on_full_mnist_fixed_ranks_lead():
+    fixed, adaptive = (read_json(_run.paths(name, "full")[0]) for name in ("front", "accuracy_vs_parameters"))
+    assert fixed["settings"] == front.SETTINGS["full"] and adaptive["settings"] == accuracy_vs_parameters.SETTINGS["full"]
+    assert fixed_ranks_lead(fixed, adaptive)
+    for run in fixed["runs"]:                               # planted: half a percentage point less
+        run["accuracy"] -= 0.005
+    assert not fixed_ranks_lead(fixed, adaptive)
+
+
 def test_the_baseline_as_published_moves_no_kernel():
     method = robust_initialisation.FrozenKernels(robust_initialisation.FactorDescent())
     net, rng = robust_initialisation.lenet5(), robust_initialisation.np.random.default_rng(0)
@@ -113,7 +130,7 @@ def test_the_baseline_as_published_moves_no_kernel():
     assert [X is Y for X, Y in zip(params.blocks, after.blocks, strict=True)] == [True, False, True, False, False, False, False, False]
 
 
-@pytest.mark.parametrize("module", [accuracy_vs_parameters, lenet5_table, svd_pruning, trainers])
+@pytest.mark.parametrize("module", [accuracy_vs_parameters, front, lenet5_table, svd_pruning, trainers])
 def test_the_committed_table_is_that_of_the_stored_results(module):
     name = module.__name__.rpartition(".")[2]
     table = (_run.FOLDER / f"{name}.md").read_text(encoding="utf-8")
