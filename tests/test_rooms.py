@@ -1,12 +1,16 @@
-"""Memory that is used again: never while anybody can see it."""
+"""Memory: how much a step and a prediction take; what is used again is used never while anybody can see it."""
 
 import gc
+import tracemalloc
 
 import numpy as np
 import pytest
 
-from lowrank_ode.nets import mlp, rooms
+from lowrank_ode import DLRT
+from lowrank_ode.matrices import dense
+from lowrank_ode.nets import mlp, networks, rooms
 from lowrank_ode.nets.rooms import room
+from lowrank_ode.training import gradient_field
 
 
 def address(array):
@@ -72,3 +76,32 @@ def test_gradients_that_are_kept_do_not_change_while_others_are_computed():
     dense = [[X.dense() if hasattr(X, "dense") else X for X in net.value_and_grad(params, *batch)[1].blocks] for batch in batches]
     for G, truth in zip(kept, dense, strict=True):
         assert all(np.array_equal(X.dense() if hasattr(X, "dense") else X, Y) for X, Y in zip(G.blocks, truth, strict=True))
+
+
+@pytest.mark.parametrize("width, rank, batch", [(5120, 8, 16), (2000, 4, 128), (2000, 16, 32), (2000, 64, 8)])
+def test_a_training_step_takes_memory_for_its_activations_and_three_and_a_half_times_its_bases(width, rank, batch):
+    """O(r (m + n)) and activations, each kept once, as is its gradient: nothing m × n."""
+    net, rng = mlp([784, width, width, 10]), np.random.default_rng(0)
+    params = net.init(rng, rank, np.float32)
+    F = gradient_field(net, rng.random((batch, 784), np.float32), rng.integers(0, 10, batch))
+    bases = 4 * rank * sum(m + n for m, n in net.weight_shapes[:-1])                # bytes
+    activations = 2 * 4 * batch * (2 * width + 10)                                  # and their gradients
+    peaks = []
+    for with_dense in (False, True):
+        tracemalloc.start()
+        DLRT(0, max_rank=rank).step(params, 0, 0.1, F)
+        if with_dense:                          # the check itself: forming one gradient is seen
+            dense(F(0, params).blocks[2])
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    bound = 3.5 * bases + 1.1 * activations + 2**17
+    assert peaks[0] <= bound < 4 * width**2 <= peaks[1]
+
+
+def test_predictions_are_made_for_a_few_examples_at_a_time(monkeypatch):
+    net, rng, parts = mlp([4, 5, 3]), np.random.default_rng(0), []
+    params, x = net.init(rng), rng.random((7, 4))
+    whole = net.outputs(params, x)
+    monkeypatch.setattr(networks, "CHUNK", 3)
+    monkeypatch.setattr(networks, "room", lambda shape, dtype: parts.append(shape[0]) or np.empty(shape, dtype))
+    assert np.allclose(net.outputs(params, x), whole, rtol=1e-14, atol=1e-14) and parts == [3, 3, 3, 3, 1, 1]
