@@ -99,8 +99,9 @@ def products(widths, r, b, rng):
         return rng.random(shape, np.float32)
 
     shapes = list(pairwise(widths))
-    layers = [{"Z": random(b, m).T, "D": random(b, n).T, "U": random(n, r), "V": random(m, r), "S": random(r, r), "U1": random(n, 2 * r),
-               "V1": random(m, 2 * r), "P": random(2 * r, r), "small": random(b, r)} for m, n in shapes]
+    layers = [{"Z": random(b, m).T, "D": random(b, n).T, "U": random(n, r), "V": random(m, r), "S": random(r, r), "K": random(n, r),
+               "L": random(m, r), "U1": random(n, 2 * r), "V1": random(m, 2 * r), "P": random(2 * r, r), "small": random(b, r)}
+              for m, n in shapes]
 
     def job():
         for number, x in enumerate(layers[:-1]):
@@ -110,9 +111,9 @@ def products(widths, r, b, rng):
             if number:
                 small @ S, V @ small.T
             D @ small, Z @ small                                                        # G V0, Gᵀ U0
-            for B, B1 in ((U, x["U1"]), (V, x["V1"])):
+            for B, K, B1 in ((U, x["K"], x["U1"]), (V, x["L"], x["V1"])):
                 for _ in range(2):                                                      # augment: orthogonalise, normalise, twice
-                    B.T @ B, B @ S, B.T @ B, B @ S
+                    B.T @ K, B @ S, K.T @ K, K @ S
                 B1 @ P, B.T @ B                                                         # new basis, and how orthonormal it is
             np.hstack([small, D.T @ U]).T @ np.hstack([small, Z.T @ V])                 # Ûᵀ G V̂
         Z, D = layers[-1]["Z"], layers[-1]["D"]

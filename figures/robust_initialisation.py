@@ -58,7 +58,7 @@ def trained(data, method, decay, seed, rank, lr, batch, epochs):
 
 def compute(settings, run):
     options = {name: settings[name] for name in ("data", "rank", "lr", "batch", "epochs")}
-    cases = [(method, decay, seed) for method in settings["methods"] for decay in settings["decay"] for seed in settings["seeds"]]
+    cases = [(method, decay, seed) for seed in settings["seeds"] for method in settings["methods"] for decay in settings["decay"]]
     found = run(trained, {f"{method}, decay {decay}, seed {seed}": {**options, "method": method, "decay": decay, "seed": seed}
                           for method, decay, seed in cases})
     return {"data": load(settings["data"]).name,

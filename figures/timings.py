@@ -1,5 +1,5 @@
-"""With one thread a low-rank training step takes at most 2.5 times as long as its matrix products alone; at width 5120 it is cheaper than a
-dense one up to a rank that the third panel names.
+"""With one thread a low-rank training step takes at most three times as long as its matrix products alone; at width 5120 it is cheaper than
+a dense one up to a rank that the third panel names.
 
 The network 784-w-w-w-w-10 in float32, w = 500 and 5120, batch 256: seconds of one DLRT step of fixed rank (tau 0, max_rank r), of one step
 with dense weights, and of a prediction for 1,000 images (K = U S and V stored), medians. The floor is the time of the matrix products that

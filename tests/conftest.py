@@ -1,7 +1,21 @@
-"""Hypothesis profiles: `ci` (derandomised, the default) and `thorough` (ten times the examples): pytest --hypothesis-profile=thorough."""
+"""A fixture, and Hypothesis profiles: `ci` (derandomised, the default) and `thorough` (ten times the examples).
 
+pytest --hypothesis-profile=thorough
+"""
+
+import pytest
 from hypothesis import settings
+
+from lowrank_ode.matrices import threads
+from lowrank_ode.nets import networks
 
 settings.register_profile("ci", max_examples=100, derandomize=True, deadline=None)
 settings.register_profile("thorough", max_examples=1000, deadline=None)
 settings.load_profile("ci")
+
+
+@pytest.fixture
+def one_thread(monkeypatch):
+    """Whatever LOWRANK_ODE_THREADS says."""
+    for module in (threads, networks):
+        monkeypatch.setattr(module, "THREADS", 1)

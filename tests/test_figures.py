@@ -163,11 +163,11 @@ def test_the_command_refuses_unknown_figures(capsys):
 
 
 def test_timings_claim():
-    """Each step within 2.5 times its matrix products, cheaper than dense at small ranks; the tables in the docs are those of the JSON."""
+    """Each step within three times its matrix products, cheaper than dense at small ranks; the tables in the docs are those of the JSON."""
     data = stored("timings")
     steps = [row for row in data["rows"] if (row["what"], row["threads"]) == ("train", "one") and row["rank"]]
     assert len(steps) == sum(map(len, data["settings"]["ranks"].values()))
-    assert all(row["seconds"]["ours"] <= 2.5 * row["seconds"]["floor"] for row in steps)
+    assert all(row["seconds"]["ours"] <= 3 * row["seconds"]["floor"] for row in steps)
     page = (_run.FOLDER.parent / "docs/6-speed.md").read_text(encoding="utf-8")
     lines = [*timings.table(data), *timings.thread_table(data), *timings.lenet_table(data)]
     assert len(lines) == 9 + 6 + 3 and all(line in page for line in lines)

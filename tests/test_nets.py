@@ -173,9 +173,8 @@ def test_the_slope_of_softplus_keeps_its_digits_far_to_the_left():
 def test_activations_keep_their_size_through_a_deep_random_network():
     rng = np.random.default_rng(0)
     for activation, rank in (("relu", None), ("relu", 100), ("tanh", None)):
-        net = mlp([500] * 8 + [10], activation)
-        Z, _ = net._forward(net.init(rng, rank), rng.standard_normal((50, 500)) * (1 if activation == "relu" else 0.1))
-        assert 0.3 < np.linalg.norm(Z[7]) / np.linalg.norm(Z[0]) < 3
+        net, x = mlp([500] * 9, activation), rng.standard_normal((50, 500)) * (1 if activation == "relu" else 0.1)
+        assert 0.3 < np.linalg.norm(net.outputs(net.init(rng, [*[rank] * 7, None]), x)) / np.linalg.norm(x) < 3
 
 
 @pytest.mark.parametrize("make, message", [
@@ -187,8 +186,8 @@ def test_activations_keep_their_size_through_a_deep_random_network():
     (lambda: mlp([5, 6, 4]).init(np.random.default_rng(0), 2.5), r"rank: got 2\.5 for a 6 × 5 layer"),
     (lambda: mlp([5, 6, 4]).init(np.random.default_rng(0), [2]), "rank: got 1 entries"),
     (lambda: batch(np.ones((0, 5)), []), "x: shape"), (lambda: batch(np.ones((2, 4)), [0, 1]), "x: shape"),
-    (lambda: batch(np.full((1, 5), np.nan), [0]), "x: NaN or Inf"), (lambda: batch(np.ones((2, 5)), [0, 4]), r"labels: range \[0, 4\]"),
-    (lambda: batch(np.ones((2, 5)), [0, -1]), r"labels: range \[-1, 0\]"), (lambda: batch(np.ones((2, 5)), [0.0, 1.0]), "whole numbers"),
+    (lambda: batch(np.full((1, 5), np.nan), [0]), "x: NaN or Inf"), (lambda: batch(np.ones((2, 5)), [0, 4]), r"labels: range \[.*4\]"),
+    (lambda: batch(np.ones((2, 5)), [0, -1]), r"labels: range \[-1, .*\]"), (lambda: batch(np.ones((2, 5)), [0.0, 1.0]), "whole numbers"),
     (lambda: batch(np.ones((2, 5)), [0]), "labels: shape"),
     (lambda: batch(np.ones((2, 5)), np.ones((2, 3)), "mean_squares"), "labels: shape"),
     (lambda: batch(np.ones((1, 5)), [[0, np.nan, 0, 0]], "mean_squares"), "labels: NaN or Inf"),

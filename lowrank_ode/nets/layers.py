@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..matrices import H, Identity, LowRank, check_count, outer
+from ..matrices import H, Identity, LowRank, check_count, dense, outer
 from .activations import ACTIVATIONS
+from .rooms import room
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,8 @@ class Dense:
     """σ(W z + b) of the last axis, W (n, features) an ndarray or a LowRank. With Z = rows of A as columns it is σ(W Z + b 1ᵀ).
 
     For W = U S Vᴴ both passes multiply with a basis on the way, ZᴴV and ΔᴴU with Δ = ∂loss/∂(W Z + b 1ᵀ). They are returned, and handed on
-    by `gradient`, for a low-rank step begins with them.
+    by `gradient`, for a low-rank step begins with them. Of pixels there are so many that W or ∇_W multiplied out, where their products are
+    found sooner than those with bases, cost nothing in comparison.
     """
 
     n: int
@@ -33,7 +35,7 @@ class Dense:
         return *shape[:-1], self.n
 
     def forward(self, A, out, W, b):
-        Z, Y, ZV = _columns(A), _columns(out), None
+        Z, Y, W, ZV = _columns(A), _columns(out), _as_used(A, W), None
         if isinstance(W, LowRank):
             ZV = H(Z) @ W.V
             np.matmul(W.U, W.S @ H(ZV), out=Y)
@@ -46,7 +48,7 @@ class Dense:
     def backward(self, A, out, dout, dA, W, b):
         """Also turns dout into Δ."""
         dout *= ACTIVATIONS[self.activation].slope(out)
-        delta, below = _columns(dout), None if dA is None else _columns(dA)
+        delta, below, W = _columns(dout), None if dA is None else _columns(dA), _as_used(A, W)
         if isinstance(W, LowRank):
             DU = H(delta) @ W.U
             if below is not None:
@@ -57,19 +59,19 @@ class Dense:
         return None
 
     @staticmethod
-    def gradient(A, delta, W, ZV, DU):
-        """(∇_W, ∇_b) = (Δ Zᴴ in factors, Δ 1); the products with U and V that the two passes have made come with Δ Zᴴ.
+    def sums_pixels(shape, W):
+        """Whether ∇_W is multiplied out, a sum over pixels: an example of this shape has many, and a batch more than W has numbers."""
+        return len(shape) > 1 and _sooner_multiplied_out(W, 4)      # a step takes four products with each basis
 
-        Where Z has so many columns (pixels) that Δ Zᴴ multiplied out is found sooner than its products with bases, it is an ndarray.
-        """
-        Z, delta = _columns(A), _columns(delta)
+    def gradient(self, A, delta, W, ZV=None, DU=None):
+        """(∇_W, ∇_b) = (Δ Zᴴ in factors, or multiplied out; Δ 1). With the factors come the products that the two passes have made."""
+        Z, delta, shape = _columns(A), _columns(delta), A.shape[1:]
         bias = delta @ np.ones((delta.shape[1], 1), delta.dtype)
+        if self.sums_pixels(shape, W):
+            return delta @ H(Z), bias
         if not isinstance(W, LowRank):
             return outer(delta, Z), bias
-        (m, n), r, columns = W.shape, W.rank, Z.shape[1]
-        if columns > 4 * (m + n) and m * n < 4 * r * (m + n):       # a step takes four products with bases; thin ones at half the speed
-            return delta @ H(Z), bias
-        return LowRank(delta, Identity(columns), Z, left=(W.U, DU), right=(W.V, ZV)), bias
+        return LowRank(delta, Identity(Z.shape[1]), Z, left=(W.U, DU), right=(W.V, ZV)), bias
 
 
 @dataclass(frozen=True)
@@ -133,41 +135,69 @@ class MaxPool:
         return height // self.size, width // self.size, channels
 
     def forward(self, A, out):
-        first, *others = self._places(A, out)
-        out[...] = first
-        for other in others:
-            np.maximum(out, other, out=out)
+        _largest(self._places(self._rows(A, out), 2), out)
 
     def backward(self, A, out, dout, dA):
         """To one of the largest, where there are several."""
         if dA is None:
             return
-        dA[...] = 0                                         # the rest at the edges, too
-        *firsts, last = zip(self._places(A, out), self._places(dA, out), strict=True)
-        rest = dout.copy()
-        for place, target in firsts:
-            np.multiply(rest, place == out, out=target)
-            rest -= target
-        last[1][...] = rest
+        largest = self._rows(A, out)
+        d = room(largest.shape, dout.dtype)
+        dA[:, out.shape[1] * self.size:] = d[:, :, out.shape[2] * self.size:] = 0   # the rest at the edges
+        _to_largest(self._places(largest, 2), out, dout, self._places(d, 2))
+        _to_largest(self._places(A, 1), largest, d, self._places(dA, 1))
 
-    def _places(self, A, out):
-        """The views of A with the first, the second, … number of each window."""
-        s, (rows, columns) = self.size, out.shape[1:3]
-        return [A[:, i:s * rows:s, j:s * columns:s] for i in range(s) for j in range(s)]
+    def _rows(self, A, out):
+        """The largest of `size` rows each: rows lie in one piece, windows of both directions do not."""
+        return _largest(self._places(A, 1), room((*out.shape[:2], *A.shape[2:]), A.dtype))
+
+    def _places(self, A, axis):
+        """The views of A with the first, the second, … of `size` rows (axis 1) or columns (axis 2)."""
+        end = A.shape[axis] // self.size * self.size
+        return [A[(slice(None),) * axis + (slice(k, end, self.size),)] for k in range(self.size)]
 
 
 @dataclass(frozen=True)
 class Flatten:
-    """An image as one row of numbers; `out` shares the memory of A, and dA that of dout."""
+    """An image as one row of numbers."""
 
     def shape(self, shape):
         return (math.prod(shape),)
 
     def forward(self, A, out):
-        pass
+        out[...] = A.reshape(out.shape)
 
     def backward(self, A, out, dout, dA):
-        pass
+        if dA is not None:
+            dA[...] = dout.reshape(dA.shape)
+
+
+def _as_used(A, W):
+    """W as both passes multiply with it: they take two products with each basis."""
+    return dense(W) if A.ndim > 2 and _sooner_multiplied_out(W, 2) else W
+
+
+def _sooner_multiplied_out(W, products):
+    """Whether a product with m × n numbers takes no more time than these with the bases, thin ones at half the speed."""
+    return not isinstance(W, LowRank) or math.prod(W.shape) < products * W.rank * sum(W.shape)
+
+
+def _largest(places, out):
+    out[...] = places[0]
+    for place in places[1:]:
+        np.maximum(out, place, out=out)
+    return out
+
+
+def _to_largest(places, largest, d, targets):
+    """Each number of d to one of the targets, one of those whose place holds the largest number."""
+    *firsts, last = targets
+    for place, target in zip(places, firsts, strict=False):
+        np.multiply(d, place == largest, out=target)
+
+        d = np.subtract(d, target, out=last)
+    if not firsts:
+        last[...] = d
 
 
 def _columns(A):

@@ -16,9 +16,10 @@ from ..matrices import THREADS, DirectSum, LowRank, check_count, check_ranks, in
 from .activations import ACTIVATIONS
 from .layers import Dense, Flatten, MaxPool, Patches
 from .losses import LOSSES
-from .rooms import room
+from .rooms import begin_pass, room
 
 CHUNK = 1000        # predictions are made for so many examples at a time
+CACHED = 2**21      # so many numbers of images, activations one after another, are found in the cache by the layer that reads them next
 
 
 @dataclass(frozen=True)
@@ -73,33 +74,58 @@ class Network:
 
     def outputs(self, params, x):
         """Outputs before the softmax, (batch, classes), for x (batch, inputs)."""
-        chunks = [x[k:k + CHUNK] for k in range(0, len(x), CHUNK)] or [x]
-        return np.concatenate([self._forward(params, chunk)[0][-1] for chunk in chunks])
+        weights, x, dtype = self._checked(params, x)
+
+        def forward(J):
+            A = x[J]
+            for layer, shape, own in zip(self.layers, self._shapes[1:], weights, strict=True):
+                out = room((len(A), *shape), dtype)
+                layer.forward(A, out, *own)
+                A = out
+            return A
+
+        return np.concatenate(in_threads(forward, self._parts(len(x), CHUNK)))
 
     def value(self, params, x, labels):
         """Loss of the batch x (batch, inputs) with labels (batch,), see nets/losses.py."""
-        return LOSSES[self.loss](self._forward(params, x)[0][-1].T, labels)[0]
+        return LOSSES[self.loss](self.outputs(params, x).T, labels)[0]
 
     def value_and_grad(self, params, x, labels):
         """Loss and its gradient, a DirectSum like params; the gradient of a weight is a LowRank Δ Zᵀ with a column an example (or pixel),
-        or an ndarray where these are so many that it is smaller.
+        or for kernels, if smaller, an ndarray.
 
         Raises ValueError for an empty batch, NaN or Inf in x, or labels out of range.
         """
-        A, ZV = self._forward(params, x)
-        loss, delta = LOSSES[self.loss](A[-1].T, labels)
-        first, weights = self._dense[0], self._weights(params)
-        D = [delta.T]
-        for k in reversed(range(first + 1, len(self.layers))):                  # put in front: with respect to A[k]
-            D.insert(0, D[0].reshape(A[k].shape) if isinstance(self.layers[k], Flatten) else room(A[k].shape, A[k].dtype))
-        D = [None] * (first + 1) + D
+        weights, x, dtype = self._checked(params, x)
+        labels, batch, first = np.asarray(labels), len(x), self._dense[0]
+        if labels.shape[:1] != (batch,):
+            raise ValueError(f"labels: shape {labels.shape}, expected one for each of {batch} examples")
+        summed = {k for k in self._dense if self.layers[k].sums_pixels(self._shapes[k], weights[k][0])}
+        kept = {k for k, shape in enumerate(self._shapes) if len(shape) == 1} | {j for k in set(self._dense) - summed for j in (k, k + 1)}
+        A = {k: room((batch, *self._shapes[k]), dtype) for k in kept - {0}} | {0: x}      # of these consist gradients in factors
+        D = {k: room((batch, *self._shapes[k]), dtype) for k in kept if k > first}
 
-        def backward(A, D):
-            return [self.layers[k].backward(A[k], A[k + 1], D[k + 1], D[k], *weights[k]) for k in reversed(range(first, len(weights)))]
+        def there_and_back(J):
+            def lent(X, k):
+                return X[k][J] if k in X else room((J.stop - J.start, *self._shapes[k]), dtype)
 
-        DU = [*_by_examples(backward, A, D), *[None] * first][::-1]
-        grads = [self.layers[k].gradient(A[k], D[k + 1], weights[k][0], ZV[k], DU[k]) for k in self._dense]
-        return loss, DirectSum(X for pair in grads for X in pair)
+            a, d = ([lent(X, k) if k >= least else None for k in range(len(self._shapes))] for X, least in ((A, 0), (D, first + 1)))
+            ZV = [layer.forward(a[k], a[k + 1], *weights[k]) for k, layer in enumerate(self.layers)]
+            loss, delta = LOSSES[self.loss](a[-1].T, labels[J])
+            share = len(a[0]) / batch
+            d[-1][...] = share * delta.T
+            DU = {k: self.layers[k].backward(a[k], a[k + 1], d[k + 1], d[k], *weights[k]) for k in reversed(range(first, len(weights)))}
+            return share * loss, ZV, DU, {k: self.layers[k].gradient(a[k], d[k + 1], weights[k][0]) for k in summed}
+
+        losses, ZV, DU, grads = zip(*in_threads(there_and_back, self._parts(batch, batch)), strict=True)
+
+        def gradient(k):
+            if k in summed:
+                return map(sum, zip(*(parts[k] for parts in grads), strict=True))
+            products = (None if X[0][k] is None else np.concatenate([part[k] for part in X]) for X in (ZV, DU))
+            return self.layers[k].gradient(A[k], D[k + 1], weights[k][0], *products)
+
+        return sum(losses), DirectSum(X for k in self._dense for X in gradient(k))
 
     def accuracy(self, params, x, labels):
         """Fraction of examples whose largest output is that of their label."""
@@ -108,22 +134,23 @@ class Network:
             raise ValueError(f"labels: shape {labels.shape}, expected ({len(outputs)},)")
         return (outputs.argmax(axis=1) == labels).mean()
 
-    def _forward(self, params, x):
-        """[A_0 = x, A_1, …, outputs], what goes into each layer, in the precision of the parameters, and ZᴴV of each layer of low rank."""
+    def _checked(self, params, x):
+        """(W, b) of each dense layer and () of the others; x as images, in the precision of the weights; that of the activations."""
         weights, dtype = self._weights(params), np.result_type(*(X.dtype for X in params.blocks))
         x = np.asarray(x, dtype=params.blocks[0].dtype)
         if x.ndim != 2 or x.shape[0] == 0 or x.shape[1] != self.inputs:
             raise ValueError(f"x: shape {x.shape}, expected (batch ≥ 1, {self.inputs})")
         if not np.isfinite(x).all():
             raise ValueError("x: NaN or Inf, expected finite numbers")
-        A = [x.reshape(len(x), *self.shape)]
-        for layer, shape in zip(self.layers, self._shapes[1:], strict=True):
-            A.append(A[-1].reshape(len(x), *shape) if isinstance(layer, Flatten) else room((len(x), *shape), dtype))
+        begin_pass()
+        return weights, x.reshape(len(x), *self.shape), dtype
 
-        def forward(A):
-            return [layer.forward(A[k], A[k + 1], *weights[k]) for k, layer in enumerate(self.layers)]
-
-        return A, _by_examples(forward, A)
+    def _parts(self, batch, most):
+        """The batch in slices: at most so many examples, and no more than have their images in a cache at the same time; one a thread."""
+        numbers = sum(math.prod(shape) for shape in self._shapes if len(shape) > 1)
+        most = max(1, min(most, CACHED // max(1, numbers)))
+        parts = min(batch, THREADS * -(-batch // (most * THREADS)))
+        return [slice(batch * k // parts, batch * (k + 1) // parts) for k in range(parts)]
 
     def _weights(self, params):
         """(W, b) of each dense layer and () of the others."""
@@ -171,15 +198,6 @@ def lenet5(shape=(28, 28, 1), classes=10, activation="relu", loss="cross_entropy
     """
     return Network(tuple(shape), (Patches(5), Dense(20, activation), MaxPool(), Patches(5), Dense(50, activation), MaxPool(), Flatten(),
                                   Dense(500, activation), Dense(classes, "identity")), loss)
-
-
-def _by_examples(function, *stacks):
-    """function(*stacks) on as many parts of the batch as there are threads, first indices of all arrays; what it returns, rows, joined."""
-    batch = len(stacks[0][0])
-    parts = min(batch, THREADS)
-    cuts = [slice(batch * k // parts, batch * (k + 1) // parts) for k in range(parts)]
-    rows = in_threads(lambda J: function(*([X if X is None else X[J] for X in stack] for stack in stacks)), cuts)
-    return [None if pieces[0] is None else np.concatenate(pieces) for pieces in zip(*rows, strict=True)]
 
 
 def _dense_start(rng, m, n, gain, dtype):

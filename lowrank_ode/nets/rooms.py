@@ -9,16 +9,27 @@ from collections import defaultdict
 
 import numpy as np
 
-_free = defaultdict(list)       # bytes: buffers of that size that nobody uses
+KEEP = 2                        # rooms that so many passes have not used go back to the system
+
+_passes = 0
+_free = defaultdict(list)       # bytes: [(pass, buffer)] of that size that nobody uses, and when it came back, the oldest first
+
+
+def begin_pass():
+    """To be called before a network asks for its rooms: those of another network, or of another batch, are kept for a while only."""
+    global _passes
+    _passes += 1
+    for rooms in list(_free.values()):
+        while rooms[:1] and rooms[0][0] < _passes - KEEP:
+            del rooms[:1]
 
 
 def room(shape, dtype):
     """An array of that shape, of whatever was in memory."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
     try:
-        buffer = _free[size].pop()
+        _, buffer = _free[size].pop()
     except IndexError:
-        _free.clear()                                           # another network, or another batch: keep no more than is in use
         buffer = memoryview(np.empty(size, np.uint8))
     array = np.frombuffer(buffer, dtype)                        # the base of all its views, for its own base is no array
     weakref.finalize(array, _give_back, size, buffer).atexit = False
@@ -26,4 +37,4 @@ def room(shape, dtype):
 
 
 def _give_back(size, buffer):
-    _free[size].append(buffer)
+    _free[size].append((_passes, buffer))
