@@ -11,6 +11,8 @@ from lowrank_ode import METHODS, DirectSum, LowRank, best_approximation, tangent
 from lowrank_ode.integrators import MidpointBUG, ParallelBUG, ProjectedRK, ProjectorSplitting
 from lowrank_ode.matrices import H, norm, retract
 
+EPS = np.finfo(float).eps
+
 
 def diagonal(sigma):
     r = len(sigma)
@@ -126,6 +128,26 @@ def test_factors_of_different_ranks_are_cut_like_their_product():
     for Z in (Y, LowRank(Y.V, Y.S.T, Y.U)):
         tail = np.linalg.svd(Y.S, compute_uv=False)[1]
         assert truncate(Z).rank == 2 and norm(truncate(Z) - Z) <= 1e-14 and abs(norm(truncate(Z, max_rank=1) - Z) - tail) <= 1e-14
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-12, 1e-150, 1e150])
+def test_factors_with_columns_of_every_size_keep_their_digits(size):
+    """Of U D⁻¹ and D S, with a column of U zero and one a multiple of another, the approximation is that of U S."""
+    rng = np.random.default_rng(0)
+    U, S, V = rng.standard_normal((9, 4)), rng.standard_normal((4, 4)), rng.standard_normal((7, 4))
+    U[:, 2], U[:, 3] = 0, -2 * U[:, 0]
+    D = np.diag([1.0, size, 1, 3])
+    A = U @ S @ V.T
+    for Y in (LowRank(U / D.diagonal(), D @ S, V), LowRank(V, S.T @ D, U / D.diagonal())):
+        whole, first = best_approximation(Y, tol=1e-12 * norm(A)), best_approximation(Y, rank=1)
+        truth = A if Y.shape == A.shape else A.T
+        assert whole.rank == 2 and norm(whole - truth) <= 100 * EPS * norm(U) * norm(S) * norm(V)
+        assert norm(first - best_approximation(truth, rank=1)) <= 100 * EPS * norm(U) * norm(S) * norm(V)
+
+
+def test_a_vanishing_factor_is_approximated():
+    nothing = best_approximation(LowRank(np.zeros((5, 2), np.float32), np.eye(2, dtype=np.float32), np.ones((4, 2), np.float32)), tol=0.0)
+    assert nothing.rank == 1 and nothing.dtype == np.float32 and nothing.norm() == 0 and nothing.U.T @ nothing.U == 1
 
 
 def test_the_defaults_are_a_tolerance_of_1e_8_absolute_or_a_tenth_of_the_norm_and_the_plainest_variant():

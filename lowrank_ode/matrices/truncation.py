@@ -4,7 +4,7 @@ import numpy as np
 
 from .direct_sum import H, Identity, blockwise, blockwise_in_threads
 from .lowrank import LowRank, dense, outer
-from .orthonormal import augment
+from .orthonormal import augment, orth
 from .validation import check_count, check_finite
 
 
@@ -115,12 +115,18 @@ def _orthonormal_factors(A):
         A = dense(A) * 1.0
         check_finite("A", A)
         return LowRank(*_svd_factors(A))
-    U, S, V = A
     for X in A:
         if not isinstance(X, Identity):
             check_finite("A", X)
-    (Q_U, R_U), (Q_V, R_V) = np.linalg.qr(U), np.linalg.qr(V)
-    return LowRank(Q_U, R_U @ S @ H(R_V), Q_V)
+    (Q_U, R_U), (Q_V, R_V) = map(_factors_of_basis, (A.U, A.V))
+    return LowRank(Q_U, R_U @ A.S @ H(R_V), Q_V)
+
+
+def _factors_of_basis(U):
+    """U = Q R with Q orthonormal, no more columns than independent ones of U, each taken at its own size; at least one."""
+    Q = orth(U / np.maximum(np.abs(U).max(axis=0), np.finfo(U.dtype).tiny))
+    Q = Q if Q.shape[1] else np.eye(len(U), 1, dtype=Q.dtype)
+    return Q, H(Q) @ U
 
 
 def _svd_factors(A):
