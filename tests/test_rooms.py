@@ -56,6 +56,16 @@ def test_rooms_that_nobody_used_in_two_passes_go_back():
     assert not any(rooms._free.values())
 
 
+def test_rooms_of_a_network_go_back_when_others_have_been_at_work():
+    rng, (one, other) = np.random.default_rng(0), (mlp([6, n, 3]) for n in (20, 30))
+    x, labels = rng.standard_normal((7, 6)), rng.integers(0, 3, 7)
+    one.value_and_grad(one.init(rng), x, labels)
+    assert rooms._free[8 * 7 * 20]
+    for _ in range(rooms.KEEP + 1):
+        other.outputs(other.init(rng), x)
+    assert not rooms._free[8 * 7 * 20] and rooms._free[8 * 7 * 30]
+
+
 def test_of_rooms_of_one_size_the_one_used_last_is_lent_first_and_goes_last():
     first, second = room((5,), float), room((5,), float)
     where = address(second)

@@ -63,11 +63,12 @@ class Dense:
         """Whether ∇_W is multiplied out, a sum over pixels: an example of this shape has many, and a batch more than W has numbers."""
         return len(shape) > 1 and _sooner_multiplied_out(W, 4)      # a step takes four products with each basis
 
-    def gradient(self, A, delta, W, ZV=None, DU=None):
-        """(∇_W, ∇_b) = (Δ Zᴴ in factors, or multiplied out; Δ 1). With the factors come the products that the two passes have made."""
-        Z, delta, shape = _columns(A), _columns(delta), A.shape[1:]
+    @staticmethod
+    def gradient(A, delta, W=None, ZV=None, DU=None):
+        """(∇_W, ∇_b) = (Δ Zᴴ, Δ 1), multiplied out, or, for a given W, in factors, with the products that the two passes have made."""
+        Z, delta = _columns(A), _columns(delta)
         bias = delta @ np.ones((delta.shape[1], 1), delta.dtype)
-        if self.sums_pixels(shape, W):
+        if W is None:
             return delta @ H(Z), bias
         if not isinstance(W, LowRank):
             return outer(delta, Z), bias

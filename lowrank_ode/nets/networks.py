@@ -101,21 +101,23 @@ class Network:
         if labels.shape[:1] != (batch,):
             raise ValueError(f"labels: shape {labels.shape}, expected one for each of {batch} examples")
         summed = {k for k in self._dense if self.layers[k].sums_pixels(self._shapes[k], weights[k][0])}
-        kept = {k for k, shape in enumerate(self._shapes) if len(shape) == 1} | {j for k in set(self._dense) - summed for j in (k, k + 1)}
-        A = {k: room((batch, *self._shapes[k]), dtype) for k in kept - {0}} | {0: x}      # of these consist gradients in factors
+        kept = {j for k in set(self._dense) - summed for j in (k, k + 1)}               # of these consist gradients in factors
+        A = {k: room((batch, *self._shapes[k]), dtype) for k in kept - {0}} | {0: x}
         D = {k: room((batch, *self._shapes[k]), dtype) for k in kept if k > first}
 
         def there_and_back(J):
-            def lent(X, k):
-                return X[k][J] if k in X else room((J.stop - J.start, *self._shapes[k]), dtype)
+            size = J.stop - J.start
 
-            a, d = ([lent(X, k) if k >= least else None for k in range(len(self._shapes))] for X, least in ((A, 0), (D, first + 1)))
+            def lent(X, k):
+                return X[k][J] if k in X else room((size, *self._shapes[k]), dtype)
+
+            a = [lent(A, k) for k in range(len(self._shapes))]
+            d = [lent(D, k) if k > first else None for k in range(len(self._shapes))]
             ZV = [layer.forward(a[k], a[k + 1], *weights[k]) for k, layer in enumerate(self.layers)]
             loss, delta = LOSSES[self.loss](a[-1].T, labels[J])
-            share = len(a[0]) / batch
-            d[-1][...] = share * delta.T
+            d[-1][...] = size / batch * delta.T
             DU = {k: self.layers[k].backward(a[k], a[k + 1], d[k + 1], d[k], *weights[k]) for k in reversed(range(first, len(weights)))}
-            return share * loss, ZV, DU, {k: self.layers[k].gradient(a[k], d[k + 1], weights[k][0]) for k in summed}
+            return size / batch * loss, ZV, DU, {k: self.layers[k].gradient(a[k], d[k + 1]) for k in summed}
 
         losses, ZV, DU, grads = zip(*in_threads(there_and_back, self._parts(batch, batch)), strict=True)
 
