@@ -60,6 +60,8 @@ def parser():
     p.add_argument("--lr", type=_list(float), default=[0.1], help="step size h, or several that share the epochs (default 0.1)")
     p.add_argument("--batch", type=int, default=128, help="examples in a batch (default %(default)s)")
     p.add_argument("--epochs", type=int, default=10, help="passes over the training set (default %(default)s)")
+    p.add_argument("--drop", type=float, default=0.0, help="part of the inputs set to 0 in each batch, against overfitting (default "
+                   "%(default)s)")
     p.add_argument("--seed", type=int, default=0, help="of start and batches; the same seed gives the same run (default %(default)s)")
     p.add_argument("--out", metavar="FILE.json", help="write settings, seed and per-epoch records here, after each epoch, atomically")
     c = commands.add_parser("check", help="check an integrator of your own against the theorems",
@@ -108,7 +110,8 @@ def run(args):
     print(f"data: {data.name}\nnetwork: {net}, {args.activation}; start rank {rank or 'full'}; {method}")
     result = {"settings": {**vars(args), "rank": rank}, "data": data.name, "records": []}
     try:
-        for record in train(net, params, data, method, args.lr, args.batch, args.epochs, rng, progress=_progress):
+        for record in train(net, params, data, method, args.lr, args.batch, args.epochs, rng, progress=_progress,
+                            drop=args.drop):
             count = count_parameters(record.params)
             result["records"].append({**record.summary(), "parameters": count, "compression": 1 - count / dense_count})
             print(f"epoch {record.epoch:3d}  loss {record.loss:.4f}  test accuracy {100 * record.accuracy:.2f} %  "

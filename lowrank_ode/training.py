@@ -38,14 +38,15 @@ def gradient_field(net, x, labels, on_loss=None):
     return F
 
 
-def train(net: Network, params, data, method, lr, batch_size=128, epochs=1, rng=None, every=None, progress=None):
+def train(net: Network, params, data, method, lr, batch_size=128, epochs=1, rng=None, every=None, progress=None, drop=0.0):
     """Train `net` from `params` with any integrator: a step of size h = lr along the gradient flow of each minibatch. A generator of
     Records, one an epoch, and one after each `every` steps if given.
 
     data is a `lowrank_ode.data.Data`. lr is a number, or a sequence, at most as long as there are epochs, whose entries share
     these evenly: (0.2, 0.1) halves it at half time. Each batch is a field of its own, so that no stage of a step crosses batches; batches
     are drawn anew each epoch by `rng` (a numpy Generator or a seed, default 0), the last one may be smaller. progress(iterable) may wrap
-    the batches of an epoch in a progress bar. The same rng gives the same records, seconds apart.
+    the batches of an epoch in a progress bar. drop is the probability with which an input of a batch is set to 0, the others divided by
+    1 − drop [SHKSS14]: against overfitting. The same rng gives the same records, seconds apart.
 
     Raises ValueError, at once, for invalid arguments or data that do not fit the network; during training, if the loss is not finite.
     """
@@ -59,6 +60,8 @@ def train(net: Network, params, data, method, lr, batch_size=128, epochs=1, rng=
         check_count(name, number)
     if len(steps) > epochs:
         raise ValueError(f"lr: got {len(steps)} step sizes, expected at most one for each of {epochs} epochs")
+    if not 0 <= drop < 1:
+        raise ValueError(f"drop: got {drop}, expected a probability in [0, 1)")
     rng = np.random.default_rng(0 if rng is None else rng)
     check_state(params, "params")
     net.accuracy(params, data.test_x[:1], data.test_labels[:1])             # refuses parameters of other shapes
@@ -70,8 +73,10 @@ def train(net: Network, params, data, method, lr, batch_size=128, epochs=1, rng=
             order = rng.permutation(len(data.x))
             batches = [order[i:i + batch_size] for i in range(0, len(order), batch_size)]
             for last, batch in zip([False] * (len(batches) - 1) + [True], progress(batches) if progress else batches, strict=True):
-                start, seen = time.perf_counter(), []
-                params = method.step(params, 0.0, h, gradient_field(net, data.x[batch], data.labels[batch], seen.append))
+                start, seen, x = time.perf_counter(), [], data.x[batch]
+                if drop:
+                    x = x * (rng.random(x.shape, np.float32) >= drop) / x.dtype.type(1 - drop)
+                params = method.step(params, 0.0, h, gradient_field(net, x, data.labels[batch], seen.append))
                 step, losses, seconds = step + 1, [*losses, float(seen[0])], seconds + time.perf_counter() - start
                 if not np.isfinite(losses[-1]):
                     raise ValueError(f"lr: the loss is {losses[-1]} at step {step}, step size {h}; expected a finite one: try a smaller lr")

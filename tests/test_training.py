@@ -54,6 +54,23 @@ def test_a_run_is_determined_by_its_seed():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_dropped_inputs_are_zero_with_this_probability_and_the_others_make_up_for_them(dtype, monkeypatch):
+    data, seen = two_clouds(), []
+    data = replace(data, x=data.x.astype(dtype))
+    monkeypatch.setattr("lowrank_ode.training.gradient_field", lambda net, x, *rest: seen.append(x) or gradient_field(net, x, *rest))
+    *_, last = train(NET, start(None), data, DLRT(), 0.1, len(data.x), 200, rng=3, drop=0.25)
+    drawn = np.array(seen)
+    left = drawn != 0
+    assert drawn.dtype == dtype and abs(left.mean() - 0.75) <= 5 * np.sqrt(0.25 * 0.75 / left.size)
+    assert len({tuple(x) for x in left.reshape(len(left), -1)}) == len(left)                    # drawn anew for each batch
+    assert np.isin(drawn[left], data.x / dtype(0.75)).all()
+    assert last.accuracy == NET.accuracy(last.params, data.test_x, data.test_labels)            # what is tested is whole
+    *_, none = train(NET, start(None), data, DLRT(), 0.1, 60, 2, rng=3, drop=0)
+    *_, plain = train(NET, start(None), data, DLRT(), 0.1, 60, 2, rng=3)
+    assert equal(none.params, plain.params)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_record_is_json_in_every_precision_and_cannot_be_changed(dtype):
     (record,) = train(NET, NET.init(np.random.default_rng(0), 5, dtype), two_clouds(), DLRT(), 0.1, 60, 1)
     told = record.summary()
@@ -174,6 +191,8 @@ def test_every_example_is_seen_once_an_epoch_and_the_progress_bar_sees_every_bat
 
 @pytest.mark.parametrize("options, message", [
     ({"lr": 0}, "lr: got 0"), ({"lr": -0.1}, "lr: got"), ({"lr": (0.1, np.nan)}, "lr: got"), ({"lr": ()}, "lr: got"),
+    ({"drop": -0.1}, r"drop: got -0\.1, expected a probability in \[0, 1\)"), ({"drop": 1}, "drop: got 1"),
+    ({"drop": np.nan}, "drop: got nan"),
     ({"lr": (0.2, 0.1)}, "lr: got 2 step sizes, expected at most one for each of 1 epochs"),
     ({"batch_size": 0}, "batch_size: got 0"), ({"batch_size": 2.5}, r"batch_size: got 2\.5"),
     ({"epochs": 0}, "epochs: got 0"), ({"epochs": 1.5}, r"epochs: got 1\.5"), ({"every": 0}, "every: got 0"),
