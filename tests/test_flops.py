@@ -5,29 +5,15 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from lowrank_ode import DLRT, AdaptiveBUG, Dense, DirectSum, LowRank
+from figures._products import again, products
+from lowrank_ode import DLRT, AdaptiveBUG, Dense
 from lowrank_ode.compression import break_even, merged, prediction_flops, step_flops
 from lowrank_ode.matrices import H, truncation
-from lowrank_ode.nets import mlp, networks
+from lowrank_ode.nets import mlp
 from lowrank_ode.substeps import euler
 from lowrank_ode.training import gradient_field
 
 CASES = [([29, 31, 37, 5], (5, 5, None), 11), ([40, 33, 26, 28, 3], (13, None, 13, None), 17), ([23, 19, 6], (3, 3), 7)]
-
-
-class Counted(np.ndarray):
-    """An array that enters each product it takes part in, and passes this on to whatever is made of it."""
-
-    operations = 0
-    __array_priority__ = 1          # what is joined of such arrays is one of them
-
-    def __array_ufunc__(self, ufunc, method, *inputs, out=(), **options):
-        plain = [X.view(np.ndarray) if isinstance(X, Counted) else X for X in inputs]
-        if ufunc is np.matmul:
-            Counted.operations += operations(*plain)
-        into = tuple(X.view(np.ndarray) if isinstance(X, Counted) else X for X in out)
-        result = getattr(ufunc, method)(*plain, **({"out": into} if out else {}), **options)
-        return result.view(Counted) if isinstance(result, np.ndarray) else result
 
 
 def operations(A, B):
@@ -39,29 +25,13 @@ def operations(A, B):
 
 @pytest.fixture
 def counted(monkeypatch):
-    """counted(function, *matrices): operations of function(*matrices), every array in it a Counted; bases are never mended."""
-    empty = np.empty
-
+    """counted(function, *matrices): operations of function(*matrices); bases are never mended."""
     def unmended(U):
         H(U) @ U
         return U
 
     monkeypatch.setattr(truncation, "_polished", unmended)
-    monkeypatch.setattr(np, "asarray", np.asanyarray)
-    monkeypatch.setattr(np, "empty", lambda *args, **options: empty(*args, **options).view(Counted))
-    monkeypatch.setattr(networks, "room", np.empty)
-
-    def count(function, *matrices):
-        Counted.operations = 0
-        function(*map(marked, matrices))
-        return Counted.operations
-    return count
-
-
-def marked(X):
-    if isinstance(X, DirectSum):
-        return DirectSum(map(marked, X.blocks))
-    return LowRank(*(F.view(Counted) if isinstance(F, np.ndarray) else F for F in X)) if isinstance(X, LowRank) else X.view(Counted)
+    return lambda function, *matrices: sum(operations(A, B) for A, B, _ in products(function, *matrices))
 
 
 def problem(widths, ranks, batch):
@@ -78,6 +48,17 @@ def summed(widths, ranks, flops):
 def test_the_counter_counts_products_and_halves_gram_matrices():
     A, B = np.ones((3, 5)), np.ones((5, 7))
     assert operations(A, B) == 210 and operations(A.T, A) == 75 and operations(A, A.T) == 45 and operations(A.T.copy(), A) == 150
+
+
+def test_products_are_taken_again_as_they_were(monkeypatch):
+    A, B, out, done = np.ones((3, 5)), np.ones((5, 7)), np.zeros((3, 7)), []
+    taken = products(lambda A: (np.matmul(A, B, out=out), A.T @ A, A + 1), A)
+    assert [X.shape for X, _, _ in taken] == [(3, 5), (5, 3)] and taken[0][2].ctypes.data == out.ctypes.data and taken[1][2] is None
+    assert type(taken[0][0]) is np.ndarray and np.asarray(A) is A and type(np.empty(1)) is np.ndarray           # all is as before
+    out[:] = 0
+    monkeypatch.setattr(np, "matmul", lambda A, B, out: done.append(out is not None))
+    again(taken)
+    assert done == [True, False]
 
 
 def taken(counted, method, widths, ranks, batch):
