@@ -30,6 +30,10 @@ LENET_SLIDES = {        # τ: (ranks, the last layer is dense; accuracy, its sta
     0.3: ((4, 6, 8), 97.451, 0.484, 9398, 80792), 0.4: ((2, 4, 4), 95.967, 0.949, 7250, 47882),
     0.45: ((2, 2, 3), 94.068, 0.486, 6647, 35654),
 }
+ROBUST = {              # [CODE22]: LeNet5, rank 20, ten runs of 20 epochs; decay: mean accuracy in %, standard deviation
+    "DLRT": {"1": (97.81, 0.14), "2": (97.29, 0.29), "10": (97.07, 0.65)},
+    "as published": {"1": (93.74, 1.39), "2": (90.91, 2.46), "10": (86.24, 4.56)},
+}
 TIMINGS = {             # 784-5120×4-10, fixed rank: seconds a training batch of 500, seconds a prediction; by rank, and dense
     "train": {5: 0.0717, 10: 0.0872, 20: 0.0988, 40: 0.1332, 80: 0.1986, 160: 0.3878, 320: 0.8552, 640: 2.2502, 1280: 7.6115},
     "predict": {5: 0.2472, 10: 0.2488, 20: 0.2501, 40: 0.2481, 80: 0.2522, 160: 0.2660, 320: 0.3286, 640: 0.4803, 1280: 0.7967,
