@@ -3,7 +3,9 @@
 import numpy as np
 
 from lowrank_ode import DLRT, Dense
+from lowrank_ode.compression import pruned
 from lowrank_ode.data import hold_out
+from lowrank_ode.nets import mlp
 from lowrank_ode.substeps import euler
 from lowrank_ode.training import train
 
@@ -12,13 +14,22 @@ def dlrt_or_dense(tau):
     return Dense(euler) if tau is None else DLRT(tau)
 
 
-def best_on_validation(net, start, data, method, lr, batch, epochs, seed):
+def network(data, widths):
+    return mlp([data.x.shape[1], *widths, data.classes])
+
+
+def dense_start_cut(net, rank, rng):
+    """A random dense start, its hidden layers cut to this rank: singular values as those of a random matrix fall, not all alike."""
+    return pruned(net.init(rng, dtype=np.float32), rank)
+
+
+def best_on_validation(net, start, data, method, lr, batch, epochs, seed, drop=0.0):
     """Train on 5/6 of the training images; the epoch with the highest accuracy on the other 1/6, and its accuracy on the test images.
 
     The seed draws the images held out, and the batches.
     """
     records, best = [], None
-    for record in train(net, start, hold_out(data, 1 / 6, seed), method, lr, batch, epochs, seed):
+    for record in train(net, start, hold_out(data, 1 / 6, seed), method, lr, batch, epochs, seed, drop=drop):
         records.append(record.summary())
         if best is None or record.accuracy > best.accuracy:
             best = record

@@ -11,15 +11,14 @@ import numpy as np
 
 from lowrank_ode.compression import count_weights
 from lowrank_ode.data import load
-from lowrank_ode.nets import mlp
 
 from . import _style
 from ._published import DENSE_NETS
-from ._training import best_on_validation, dlrt_or_dense
+from ._training import best_on_validation, dlrt_or_dense, network
 
 DEFAULT = {"data": "mnist5k", "widths": [500], "tau": [None, 0.03, 0.07, 0.11, 0.17], "start_rank": 150, "seed": 0, "lr": [0.1, 0.1, 0.05],
            "batch": 32, "epochs": 9}
-FULL = {"data": "mnist", "tau": [None, *DENSE_NETS[500][1]], "lr": [0.2, 0.1, 0.05, 0.02], "batch": 64, "epochs": 12}
+FULL = {"data": "mnist", "widths": [500, 784], "tau": [None, *DENSE_NETS[500][1]], "lr": [0.2, 0.1, 0.05, 0.02], "batch": 64, "epochs": 12}
 SMALL = {"data": "digits", "widths": [40], "tau": [None, 0.1], "start_rank": 20, "lr": 0.1, "epochs": 2}
 SETTINGS = {"small": {**DEFAULT, **SMALL}, "default": DEFAULT, "full": {**DEFAULT, **FULL}}
 KINDS = {"eval_KV": "prediction", "train_paper": "training"}
@@ -28,7 +27,7 @@ HEAD = "| width | τ | published: accuracy, % | ranks | weights for prediction |
 
 def trained(data, width, tau, start_rank, seed, lr, batch, epochs):
     data = load(data)
-    net = mlp([data.x.shape[1], *[width] * 4, data.classes])
+    net = network(data, [width] * 4)
     start = net.init(np.random.default_rng(seed), tau and start_rank, np.float32)
     found = best_on_validation(net, start, data, dlrt_or_dense(tau), lr, batch, epochs, seed)
     ranks = [*found["ranks"], None] if tau else [None] * 5
