@@ -3,7 +3,7 @@
 
 Full-batch gradient flow of a 64-20-16-10 tanh network with softmax cross-entropy, 300 images of 8 × 8, from weights of rank 2 that
 every rank r ≥ 2 holds exactly (the other singular values are zero at the start). Distance at t = 2, Frobenius norm, to the full network
-integrated by DOP853 to rounding. Left: against the step size at rank 12. Right: against the rank at h = 1/64. Substeps: RK4, for DLRT
+integrated by DOP853 to rounding. Left: against the step size at rank 12. Right: against the rank at h = 1/32. Substeps: RK4, for DLRT
 Euler. Dashed: the distance from each exact weight to the nearest matrix of rank r. Dotted: h = 2/λ, with λ the largest eigenvalue of
 the Hessian of the loss at the start and the end of the flow: beyond it explicit Euler is unstable.
 """
@@ -22,7 +22,7 @@ from . import _style
 METHODS = {"projector splitting": lambda r: ProjectorSplitting(), "projector splitting, order 2": lambda r: ProjectorSplitting(order=2),
            "BUG": lambda r: BUG(), "adaptive BUG": lambda r: AdaptiveBUG(tol=0, max_rank=r), "DLRT": lambda r: DLRT(tau=0, max_rank=r)}
 DEFAULT = {"seed": 0, "examples": 300, "widths": [64, 20, 16, 10], "T": 2.0, "start_rank": 2, "rank": 12, "ranks": [2, 4, 6, 8, 10, 12, 14],
-           "steps": [8, 16, 32, 64, 128, 256, 512], "steps_for_ranks": 128}
+           "steps": [8, 16, 32, 64, 128, 256], "steps_for_ranks": 64}
 SETTINGS = {"small": {**DEFAULT, "ranks": [2, 8], "steps": [8, 32], "steps_for_ranks": 32}, "default": DEFAULT, "full": DEFAULT}
 LAYERS = {"layer 1 (20 × 64)": 0, "layer 2 (16 × 20)": 2}
 

@@ -23,12 +23,11 @@ from lowrank_ode.training import train
 from . import _style
 from ._published import SVD_PRUNING
 
-DEFAULT = {"data": "mnist5k", "widths": [784, 500], "ranks": [10, 20, 40, 60, 100], "seed": 0,
+DEFAULT = {"data": "mnist5k", "widths": [784, 500], "ranks": [10, 20, 50, 100], "seed": 0,
            "train": {"lr": [0.2, 0.1, 0.05], "batch_size": 100, "epochs": 10},
            "retrain": {"lr": [0.1, 0.05], "batch_size": 100, "epochs": 2}}
 SMALL = {"data": "digits", "widths": [64], "ranks": [5, 10, 20]}
-FULL = {"data": "mnist", "ranks": [10, 20, 50, 100],
-        "train": {"lr": [0.2, 0.2, 0.1, 0.05], "batch_size": 128, "epochs": 10},
+FULL = {"data": "mnist", "train": {"lr": [0.2, 0.2, 0.1, 0.05], "batch_size": 128, "epochs": 10},
         "retrain": {"lr": [0.1, 0.05, 0.02], "batch_size": 128, "epochs": 3}}
 SETTINGS = {"small": {**DEFAULT, **SMALL}, "default": DEFAULT, "full": {**DEFAULT, **FULL}}
 HEAD = "| width | rank | saving | pruned | retrained | DLRT from the start |"

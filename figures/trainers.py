@@ -15,11 +15,11 @@ from lowrank_ode import BUG, DLRT, AdaptiveBUG, Dense, ProjectorSplitting
 from lowrank_ode.compression import pruned
 from lowrank_ode.data import load
 from lowrank_ode.integrators import ABCPSI, FactorDescent, GeoLoRA, ParallelBUG, ProjectedRK
-from lowrank_ode.nets import mlp
 from lowrank_ode.substeps import euler
 from lowrank_ode.training import train
 
 from . import _style
+from ._training import network
 
 METHODS = {"projector splitting": lambda r: ProjectorSplitting(solve=euler), "BUG": lambda r: BUG(solve=euler),
            "adaptive BUG": lambda r: AdaptiveBUG(0, max_rank=r, solve=euler), "DLRT": lambda r: DLRT(0, max_rank=r),
@@ -52,7 +52,7 @@ def trained(data, widths, rank, seed, method, lr, batch, passes):
     "stopped": what was wrong, if the run came to no end.
     """
     data, rng = load(data), np.random.default_rng(seed)
-    net, counting = mlp([data.x.shape[1], *widths, data.classes]), Counting(METHODS[method](rank))
+    net, counting = network(data, widths), Counting(METHODS[method](rank))
     dense = net.init(rng, dtype=np.float32)
     start = dense if method == "dense" else pruned(dense, rank)
     rows = {"passes": [0], "seconds": [0.0], "loss": [net.value(start, data.x, data.labels)],

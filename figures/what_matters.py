@@ -11,21 +11,20 @@ and then truncated. "at the end the core alone": in the last third. Default and 
 import numpy as np
 
 from lowrank_ode import DLRT, LowRank
-from lowrank_ode.compression import pruned
 from lowrank_ode.data import load
 from lowrank_ode.integrators import GeoLoRA
 from lowrank_ode.matrices import blockwise, dense, restrict, tangent_projection, truncate
-from lowrank_ode.nets import mlp
 from lowrank_ode.training import train
 
 from . import _style
+from ._training import dense_start_cut, network
 
 FALLING = [0.2, 0.1, 0.05]
-BASE = {"start": "dense, cut", "method": "DLRT", "lr": FALLING}
+BASE = {"start": "dense, cut", "method": "DLRT", "lr": FALLING, "drop": 0.0}
 VARIANTS = {"base": {}, "random core, half the step size": {"start": "random core", "lr": [h / 2 for h in FALLING]},
             "half the step size": {"lr": [h / 2 for h in FALLING]}, "constant step size": {"lr": [0.1]}, "GeoLoRA": {"method": "GeoLoRA"},
             "momentum": {"method": "momentum", "lr": [h / 10 for h in FALLING]}, "basis each 5th step": {"method": "seldom"},
-            "at the end the core alone": {"method": "core at the end"}}
+            "at the end the core alone": {"method": "core at the end"}, "a fifth of the inputs dropped": {"drop": 0.2}}
 DEFAULT = {"data": "mnist5k", "widths": [500] * 4, "rank": 30, "seeds": [0, 1, 2], "batch": 50, "epochs": 12, "variants": VARIANTS}
 SETTINGS = {"small": {**DEFAULT, "data": "digits", "widths": [40] * 2, "rank": 8, "seeds": [0], "epochs": 3}, "default": DEFAULT,
             "full": DEFAULT}
@@ -76,14 +75,14 @@ class CoreAtTheEnd:
         return self.method.step(Y, t, h, F) if self.left >= 0 else core_step(Y, F(t, Y), h)
 
 
-def trained(data, widths, rank, seed, batch, epochs, start, method, lr):
+def trained(data, widths, rank, seed, batch, epochs, start, method, lr, drop):
     """Test accuracy after each epoch."""
     data, rng = load(data), np.random.default_rng(seed)
-    net, steps = mlp([data.x.shape[1], *widths, data.classes]), epochs * -(-len(data.x) // batch)
-    first = net.init(rng, rank, np.float32) if start == "random core" else pruned(net.init(rng, dtype=np.float32), rank)
+    net, steps = network(data, widths), epochs * -(-len(data.x) // batch)
+    first = net.init(rng, rank, np.float32) if start == "random core" else dense_start_cut(net, rank, rng)
     methods = {"DLRT": lambda: DLRT(0, max_rank=rank), "GeoLoRA": lambda: GeoLoRA(0, max_rank=rank), "momentum": lambda: Momentum(rank),
                "seldom": lambda: Seldom(rank), "core at the end": lambda: CoreAtTheEnd(rank, steps)}
-    return [record.accuracy for record in train(net, first, data, methods[method](), lr, batch, epochs, rng)]
+    return [record.accuracy for record in train(net, first, data, methods[method](), lr, batch, epochs, rng, drop=drop)]
 
 
 def compute(settings, run):
