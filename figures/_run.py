@@ -42,7 +42,7 @@ def produce(module, scale):
 
 
 def redraw(module, scale):
-    """Draw a figure from its JSON, without computing; and, if it has a HEAD, write its table as NAME.md and into the pages that show it."""
+    """Draw a figure from its JSON, without computing; write its tables, if it has any, as NAME.md, and into the pages that show them."""
     json_path, png_path = paths(module.__name__.rpartition(".")[2], scale)
     data = read_json(json_path)
     figure = module.draw(data)
@@ -50,13 +50,15 @@ def redraw(module, scale):
     figure.savefig(picture, format="png", metadata={"Software": None})
     figure.clear()
     write_whole(png_path, picture.getvalue())
-    if hasattr(module, "HEAD"):
-        write_whole(png_path.with_suffix(".md"), markdown(module, data).encode())
-        render()
+    for ending, text in tables(module, data).items():
+        write_whole(png_path.with_name(f"{png_path.stem}{ending}.md"), text.encode())
+    render()
     return png_path
 
 
-def markdown(module, data):
-    """The table of a figure, with where it comes from."""
-    rows = "\n".join(module.table(data))
-    return f"Data: {data['data']}.\n\n{module.HEAD}\n{'|---' * (module.HEAD.count('|') - 1)}|\n{rows}\n"
+def tables(module, data):
+    """{ending: Markdown} of the tables of a figure: HEAD and table(data), or TABLES = {ending: (HEAD, table)} where there are several."""
+    several = getattr(module, "TABLES", {"": (module.HEAD, module.table)} if hasattr(module, "HEAD") else {})
+    source = f"Data: {data['data']}.\n\n" if "data" in data else ""
+    return {ending: source + "\n".join([head, "|---" * (head.count("|") - 1) + "|", *table(data)]) + "\n"
+            for ending, (head, table) in several.items()}
