@@ -19,7 +19,7 @@ from .losses import LOSSES
 from .rooms import begin_pass, room
 
 CHUNK = 1000        # predictions are made for so many examples at a time
-CACHED = 2**21      # so many numbers of images, activations one after another, are found in the cache by the layer that reads them next
+CACHED = 2_200_000  # so many numbers of images, activations one after another, are found in the cache by the layer that reads them next
 
 
 @dataclass(frozen=True)
