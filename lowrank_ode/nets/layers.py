@@ -60,7 +60,7 @@ class Dense:
 
     @staticmethod
     def sums_pixels(shape, W):
-        """Whether ∇_W is multiplied out, a sum over pixels: an example of this shape has many, and a batch more than W has numbers."""
+        """Whether ∇_W is multiplied out, a sum over the pixels of all examples: where a step is sooner done than with factors."""
         return len(shape) > 1 and _sooner_multiplied_out(W, 4)      # a step takes four products with each basis
 
     @staticmethod
@@ -195,7 +195,6 @@ def _to_largest(places, largest, d, targets):
     *firsts, last = targets
     for place, target in zip(places, firsts, strict=False):
         np.multiply(d, place == largest, out=target)
-
         d = np.subtract(d, target, out=last)
     if not firsts:
         last[...] = d

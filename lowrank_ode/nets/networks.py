@@ -2,7 +2,7 @@
 
 Activations are kept example after example, so that a part of the batch lies in one piece. With an example (for a convolution, a pixel) a
 column of Z, as in the papers, and Δ = ∂loss/∂(W Z + b 1ᵀ), the gradients are ∇_W = Δ Zᵀ, kept as these two factors, and ∇_b = Δ 1. W may be
-an ndarray or a LowRank, in which case nothing of size m × n appears, but for the gradients of kernels (`Dense.gradient`).
+an ndarray or a LowRank, in which case nothing of size m × n appears, but for kernels and their gradients (`Dense.sums_pixels`).
 """
 
 import math
