@@ -18,7 +18,7 @@ from lowrank_ode.substeps import euler
 from lowrank_ode.training import gradient_field
 
 from ._products import again, products
-from .trainers import METHODS
+from ._training import METHODS
 
 try:
     from . import _torch_baseline as baseline

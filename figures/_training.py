@@ -2,12 +2,20 @@
 
 import numpy as np
 
-from lowrank_ode import DLRT, Dense
+from lowrank_ode import BUG, DLRT, AdaptiveBUG, Dense, ProjectorSplitting
 from lowrank_ode.compression import pruned
 from lowrank_ode.data import hold_out
+from lowrank_ode.integrators import ABCPSI, FactorDescent, GeoLoRA, ParallelBUG, ProjectedRK
 from lowrank_ode.nets import mlp
 from lowrank_ode.substeps import euler
 from lowrank_ode.training import train
+
+# Integrators as trainers, at a fixed rank.
+METHODS = {"projector splitting": lambda r: ProjectorSplitting(solve=euler), "BUG": lambda r: BUG(solve=euler),
+           "adaptive BUG": lambda r: AdaptiveBUG(0, max_rank=r, solve=euler), "DLRT": lambda r: DLRT(0, max_rank=r),
+           "parallel BUG": lambda r: ParallelBUG(0, max_rank=r, solve=euler), "GeoLoRA": lambda r: GeoLoRA(0, max_rank=r),
+           "projected Euler": lambda r: ProjectedRK(1), "abc-PSI": lambda r: ABCPSI(0, max_rank=r, solve=euler),
+           "vanilla": lambda r: FactorDescent(), "dense": lambda r: Dense(euler)}
 
 
 def dlrt_or_dense(tau):

@@ -16,12 +16,12 @@ import numpy as np
 from lowrank_ode import DLRT, Dense, DirectSum, LowRank
 from lowrank_ode.compression import count_parameters, pruned
 from lowrank_ode.data import load
-from lowrank_ode.nets import mlp
 from lowrank_ode.substeps import euler
 from lowrank_ode.training import train
 
 from . import _style
 from ._published import SVD_PRUNING
+from ._training import network
 
 DEFAULT = {"data": "mnist5k", "widths": [784, 500], "ranks": [10, 20, 50, 100], "seed": 0,
            "train": {"lr": [0.2, 0.1, 0.05], "batch_size": 100, "epochs": 10},
@@ -47,15 +47,15 @@ def published_pruning(params, rank):
     return DirectSum([*(cut(X) if k % 2 == 0 else X for k, X in enumerate(hidden)), W, b])
 
 
-def network(settings, width):
+def problem(settings, width):
     data = load(settings["data"])
-    net, rng = mlp([data.x.shape[1], *[width] * 4, data.classes]), np.random.default_rng(settings["seed"])
+    net, rng = network(data, [width] * 4), np.random.default_rng(settings["seed"])
     return data, net, net.init(rng, dtype=np.float32), rng
 
 
 def pruning(settings, width):
     """Dense training: accuracy after each epoch; the pruned networks and their retraining: accuracy after 0, 1, … epochs, by rank."""
-    data, net, params, rng = network(settings, width)
+    data, net, params, rng = problem(settings, width)
     dense = list(train(net, params, data, Dense(euler), rng=rng, **settings["train"]))
     trained, rows = dense[-1].params, []
     square = all(W.shape == (width, width) for W in trained.blocks[:-2:2])
@@ -70,7 +70,7 @@ def pruning(settings, width):
 
 def from_start(settings, width, rank):
     """DLRT of fixed rank from the random start of the dense network, cut to this rank: accuracies, one an epoch."""
-    data, net, params, rng = network(settings, width)
+    data, net, params, rng = problem(settings, width)
     return [record.accuracy for record in train(net, pruned(params, rank), data, DLRT(0, max_rank=rank), rng=rng, **settings["train"])]
 
 

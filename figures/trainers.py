@@ -11,21 +11,13 @@ the same start before it was cut. Default and --full: 5,000 real MNIST images.
 
 import numpy as np
 
-from lowrank_ode import BUG, DLRT, AdaptiveBUG, Dense, ProjectorSplitting
 from lowrank_ode.compression import pruned
 from lowrank_ode.data import load
-from lowrank_ode.integrators import ABCPSI, FactorDescent, GeoLoRA, ParallelBUG, ProjectedRK
-from lowrank_ode.substeps import euler
 from lowrank_ode.training import train
 
 from . import _style
-from ._training import network
+from ._training import METHODS, network
 
-METHODS = {"projector splitting": lambda r: ProjectorSplitting(solve=euler), "BUG": lambda r: BUG(solve=euler),
-           "adaptive BUG": lambda r: AdaptiveBUG(0, max_rank=r, solve=euler), "DLRT": lambda r: DLRT(0, max_rank=r),
-           "parallel BUG": lambda r: ParallelBUG(0, max_rank=r, solve=euler), "GeoLoRA": lambda r: GeoLoRA(0, max_rank=r),
-           "projected Euler": lambda r: ProjectedRK(1), "abc-PSI": lambda r: ABCPSI(0, max_rank=r, solve=euler),
-           "vanilla": lambda r: FactorDescent(), "dense": lambda r: Dense(euler)}
 DEFAULT = {"data": "mnist5k", "widths": [500] * 4, "rank": 20, "seed": 0, "lr": [0.1, 0.2], "batch": 50, "passes": 12}
 SETTINGS = {"small": {**DEFAULT, "data": "digits", "widths": [40] * 2, "rank": 8, "lr": [0.1], "passes": 6}, "default": DEFAULT,
             "full": DEFAULT}

@@ -63,7 +63,8 @@ def ask(monkeypatch):
 
 
 def test_every_option_reaches_the_training(ask):
-    asked = ask("--widths", "20,24", "--activation", "tanh", "--lr", "0.3,0.1", "--batch", "7", "--epochs", "3", "--method", "dlrt", "--drop", "0.2")
+    asked = ask("--widths", "20,24", "--activation", "tanh", "--lr", "0.3,0.1", "--batch", "7", "--epochs", "3", "--method", "dlrt",
+                "--drop", "0.2")
     assert asked["net"] == mlp((64, 20, 24, 10), "tanh")
     assert (asked["lr"], asked["batch_size"], asked["epochs"]) == ([0.3, 0.1], 7, 3) and len(asked["data"].x) == 1438
     assert asked["drop"] == 0.2 and ask()["drop"] == 0
