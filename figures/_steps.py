@@ -44,13 +44,14 @@ def measure(settings, what, threads, cases):
 
 
 def medians(jobs, repeats):
-    """Median seconds of each job, run in turn, after one run that does not count."""
+    """Median seconds of each job, in turn, the second time of two: during the first, threads of the job before may still hold a core."""
     taken = {name: [] for name in jobs}
-    for k in range(repeats + 1):
+    for _ in range(repeats):
         for name, job in jobs.items():
+            job()
             start = time.perf_counter()
             job()
-            taken[name] += [time.perf_counter() - start] if k else []
+            taken[name].append(time.perf_counter() - start)
     return {name: statistics.median(times) for name, times in taken.items()}
 
 

@@ -2,7 +2,7 @@
 dense one up to a rank that the third panel names.
 
 The network 784-w-w-w-w-10 in float32, w = 500 and 5120, batch 256: seconds of one DLRT step of fixed rank (tau 0, max_rank r), of one step
-with dense weights, and of a prediction for 1,000 images (K = U S and V stored), medians. The floor is the time of the matrix products that
+with dense weights, and of a prediction for 250 images (K = U S and V stored), medians. The floor is the time of the matrix products that
 such a step has taken: recorded, and taken once more, on the same arrays, with nothing between them. With PyTorch at hand, the three-pass
 scheme of the paper and the dense step in PyTorch are timed in turn with ours. Drawn are processes with one thread. Right: training and
 prediction relative to the dense network, here and as published [SZKCT22] (TensorFlow, batch 500, other hardware). Figures are of one
@@ -18,7 +18,7 @@ from . import _style
 from ._published import TIMINGS
 from ._steps import INTEGRATORS, THREADS, baseline, measure
 
-DEFAULT = {"seed": 0, "batch": 256, "images": 1000, "lenet_batch": 128, "lr": 1e-3, "repeats": 3,
+DEFAULT = {"seed": 0, "batch": 256, "images": 250, "lenet_batch": 128, "lr": 1e-3, "repeats": 3,
            "ranks": {"500": [5, 10, 20, 50, 100], "5120": [10, 40, 160, 400]}, "predict_ranks": [10, 160, 640, 1280, 2200, 2500],
            "lenet_ranks": [10, 40], "methods": [[500, 10], [500, 50], [5120, 40]],
            "points": [[500, 10], [500, 50], [500, 100], [5120, 10], [5120, 40], [5120, 160]]}

@@ -7,6 +7,7 @@ import pytest
 
 from figures import _pages, _run, accuracy_vs_parameters, front, lenet5_table, robust_initialisation, svd_pruning, timings, trainers
 from figures import what_matters as ablation
+from figures._published import DENSE_NETS
 from lowrank_ode.results import read_json
 
 
@@ -137,6 +138,34 @@ def test_on_full_mnist_fixed_ranks_are_ahead_of_those_found_with_tau_and_dropped
     for run in fixed["runs"]:                               # planted: half a percentage point less for those with inputs dropped
         run["accuracy"] -= 0.005 * (run["drop"] > 0)
     assert not all(ahead(run, run["weights"], 0.005) for run in whole)
+
+
+def test_on_full_mnist_ranks_with_tau_are_lower_than_published_at_first_and_higher_at_last_and_the_networks_less_accurate():
+    """But for the smallest. Planted: published accuracies with two points less."""
+    data = read_json(_run.paths("accuracy_vs_parameters", "full")[0])
+    runs = [run for run in data["runs"] if run["tau"]]
+    ranks = {(width, tau): ranks for width, (_, rows) in DENSE_NETS.items() for tau, (ranks, *_) in rows.items()}
+    for run in runs:
+        lower = [own < other for own, other in zip(run["ranks"], ranks[run["width"], run["tau"]], strict=True)]
+        assert all(lower) or run["tau"] != 0.03, run
+        assert not any(lower) or run["tau"] != 0.17, run
+
+    def ahead(less=0):
+        """Networks here for which no published one has no more weights and is more accurate."""
+        return [(run["width"], run["tau"]) for run in runs if not any(
+            weights <= run["weights"]["eval_KV"] and accuracy - less > 100 * run["accuracy"]
+            for weights, accuracy, _ in front.published(run["width"]))]
+
+    assert ahead() == [(500, 0.17)] and len(ahead(less=2)) > 8
+
+
+def test_in_a_short_training_dropped_inputs_cost_geolora_a_point_in_a_long_one_they_do_not():
+    def costs_a_point(data):
+        whole, dropped = (next(run["accuracy"] for run in data["runs"] if [run["width"], run["rank"]] in data["settings"]["whole"]
+                               and (run["drop"] == 0) == kept) for kept in (True, False))
+        return 0.005 <= whole - dropped <= 0.015
+
+    assert costs_a_point(stored(front)) and not costs_a_point(read_json(_run.paths("front", "full")[0]))
 
 
 def test_on_full_mnist_too_decay_stalls_the_factors_only():

@@ -8,6 +8,7 @@ import pytest
 from figures._products import again, products
 from lowrank_ode import DLRT, AdaptiveBUG, Dense
 from lowrank_ode.compression import break_even, merged, prediction_flops, step_flops
+from lowrank_ode.integrators import dlrt
 from lowrank_ode.matrices import H, truncation
 from lowrank_ode.nets import mlp
 from lowrank_ode.substeps import euler
@@ -104,9 +105,19 @@ def test_the_counts_of_a_prediction_are_those_of_its_products(counted, widths, r
                                                                                           lambda shape, r, first: prediction_flops(shape))
 
 
-@pytest.mark.parametrize("batch, shape, ranks", [(3, (31, 29), (4, 7, 13)), (20, (31, 29), (15, 20, 28)), (20, (12, 40), (7, 12))])
-def test_where_the_bases_do_not_double_the_counts_are_too_high_by_half_at_most(counted, batch, shape, ranks):
-    """A gradient of smaller rank, or bases that are cut off at n or m columns."""
+@pytest.mark.parametrize("r", [4, 7, 13])
+def test_a_batch_smaller_than_the_rank_adds_no_more_columns_than_it_has_examples(counted, monkeypatch, r):
+    """Beside the count there are bases of ZᵀV and ΔᵀU, batch × r: two products and two Gram matrices each. Planted: r columns."""
+    widths, ranks, b, method = (29, 31, 37, 26), (r, r, r), 3, DLRT(0, max_rank=r)
+    expected = summed(widths, ranks, lambda shape, r, first: step_flops(shape, r, b, 1, first))
+    small = 6 * (b * r**2 + 2 * b**2 * r + 3 * b**3)
+    assert taken(counted, method, widths, ranks, b) == expected + small
+    monkeypatch.setattr(dlrt, "image", lambda G, V: G @ V)
+    assert taken(counted, method, widths, ranks, b) > expected + small
+
+
+@pytest.mark.parametrize("batch, shape, ranks", [(20, (31, 29), (15, 20, 28)), (20, (12, 40), (7, 12))])
+def test_where_the_bases_are_cut_off_at_n_or_m_columns_the_counts_are_too_high_by_half_at_most(counted, batch, shape, ranks):
     for r in ranks:
         found = taken(counted, DLRT(0, max_rank=r), shape[::-1], [r], batch)
         assert 0.5 * step_flops(shape, r, batch, first=True) < found < step_flops(shape, r, batch, first=True)

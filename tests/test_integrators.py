@@ -92,9 +92,11 @@ def test_no_m_by_n_array_is_formed_in_a_step_with_a_sparse_field(method):
     assert Y1.shape == (n, n) and Y1.norm() < Y.norm()
 
 
-@given(lowrank_matrices(dtype=np.float64), seeds, st.sampled_from([0, 1e-8, 0.05, 0.3]), st.sampled_from([1e-3, 0.1, 2]))
-def test_one_gradient_DLRT_is_adaptive_BUG_with_euler_substeps(Y, seed, tau, h):
-    F = field_for(Y, np.random.default_rng(seed))
+@given(lowrank_matrices(dtype=np.float64), seeds, st.sampled_from([0, 1e-8, 0.05, 0.3]), st.sampled_from([1e-3, 0.1, 2]), st.booleans())
+def test_one_gradient_DLRT_is_adaptive_BUG_with_euler_substeps(Y, seed, tau, h, in_factors):
+    """Also where the rank of the gradient, as that of a small batch, is below that of Y."""
+    ndarrays, r = field_for(Y, np.random.default_rng(seed)), max(1, Y.rank // 2)
+    F = (lambda t, Y: best_approximation(ndarrays(t, Y), rank=r)) if in_factors else ndarrays
     one, three = DLRT(tau).step(Y, 0, h, F), AdaptiveBUG(tau, relative=True, solve=euler).step(Y, 0, h, F)
     before = DLRT(0).step(Y, 0, h, F), AdaptiveBUG(0, solve=euler).step(Y, 0, h, F)
     tiny = 1e-12 * (norm(Y) + h * norm(F(0, Y)))

@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.sparse.linalg import aslinearoperator
+from strategies import dtypes, eps_of, random_basis, seeds, spectra
 
-from lowrank_ode import LowRank
-from lowrank_ode.matrices import H, Identity, dense, leading, norm, outer, restrict
+from lowrank_ode import DirectSum, LowRank, best_approximation
+from lowrank_ode.matrices import H, Identity, dense, image, leading, norm, orth, outer, restrict
 
 
 @pytest.mark.parametrize("kind", ["ndarray", "LowRank", "sparse", "LinearOperator", "outer"])
@@ -29,12 +32,13 @@ def test_leading_is_the_same_matrix_in_larger_bases():
 
 
 def test_a_multiple_of_the_identity_stays_a_number():
-    """c K Vᴴ scales no array; sums of equal multiples stay one, sums of different ones do not."""
+    """c K Vᴴ scales no array; sums of equal multiples stay one, those of different ones have their numbers in the first factor."""
     rng = np.random.default_rng(0)
     K, V = rng.standard_normal((5, 2)), rng.standard_normal((4, 2))
     Y = outer(K, V)
     assert (-Y).U is K and (-Y).S == Identity(2, -1) and np.array_equal(dense(-Y), -K @ V.T)
     assert (2 * (3 * Y)).S == Identity(2, 6) and (2 * Y + 2 * Y).S == Identity(4, 2) and np.allclose(dense(2 * Y - Y), K @ V.T, atol=1e-15)
+    assert (2 * Y - 1j * Y).S == Identity(4) and np.allclose(dense(2 * Y - 1j * Y), (2 - 1j) * K @ V.T, atol=1e-14)
     assert (1j * Y).dtype == complex and np.allclose(dense(H(1j * Y)), H(1j * K @ V.T), atol=1e-15) and (-Y).dtype == float
     assert np.array_equal(dense((2 * Y) @ Identity(4, 3)), dense(6 * Y)) and np.array_equal(dense(Identity(5, 3) @ (2 * Y)), dense(6 * Y))
     assert H(Identity(2, 1j)) == Identity(2, -1j)
@@ -73,3 +77,38 @@ def test_known_products_serve_a_matrix_with_more_columns_than_rows():
     X = np.hstack([V, rng.standard_normal((3, 2))])
     known = LowRank(D, np.eye(2), Z, right=(V, Z.T @ V))
     assert np.allclose(known @ X, D @ (Z.T @ X), rtol=1e-13, atol=1e-13)
+
+
+def beside(K, product):
+    """‖(I − Π) product‖, Π the projection onto the range of K, in double precision."""
+    Q = orth(K.astype(np.result_type(K, np.float64)))
+    return np.linalg.norm(product - Q @ (H(Q) @ product))
+
+
+@given(spectra(), dtypes, st.integers(1, 12), seeds)
+def test_an_image_holds_the_range_of_the_product_in_no_more_columns_than_any_of_its_factors_has(sigma, dtype, r, seed):
+    """Up to the rounding errors of the product G V = −2 A (BᴴV), EPS √r ‖A‖ ‖BᴴV‖."""
+    p, rng = len(sigma), np.random.default_rng(seed)
+    A, B = rng.standard_normal((2 * p + 3, p)).astype(dtype), (random_basis(rng, p + r + 2, p) * sigma).astype(dtype)
+    V = random_basis(rng, p + r + 2, r, dtype)
+    M = H(B) @ V
+    for G in (LowRank(A, Identity(p, -2), B), LowRank(A, Identity(p, -2), B, right=(V, M))):
+        K = image(G, V)
+        assert K.shape[1] <= min(p, r) and K.dtype == V.dtype and (p < r or np.array_equal(K, G @ V))
+        assert beside(K, A @ M) <= 24 * eps_of(V) * r**0.5 * np.linalg.norm(A) * np.linalg.norm(M)
+
+
+def test_an_image_has_no_column_beside_the_range_and_any_columns_of_a_factor_do_not_do():
+    """G = A Bᴴ of rank 4 where BᴴV, 4 × 6, has rank 2 only. Planted: A, which may span more, and two columns of it."""
+    rng = np.random.default_rng(0)
+    V = random_basis(rng, 9, 6)
+    A, B = rng.standard_normal((12, 4)), np.hstack([V[:, 4:], np.zeros((9, 2))]) @ rng.standard_normal((4, 4))
+    G = outer(A, B)
+    K, product = image(G, V), G @ V
+    assert K.shape == (12, 2) and beside(K, product) + beside(product, K) <= 1e-13 * np.linalg.norm(product)
+    assert beside(product, A) > 0.1 * np.linalg.norm(A) and beside(A[:, :2], product) > 0.1 * np.linalg.norm(product)
+    for other in (dense(G), best_approximation(dense(G), rank=4)):
+        assert beside(image(other, V), product) <= 1e-13 * np.linalg.norm(product)
+    assert image(G, Identity(9)) is G and image(0 * G, V).shape == (12, 0)
+    pair = image(DirectSum([G, A]), DirectSum([V, Identity(4)]))
+    assert np.array_equal(pair.blocks[0], K) and pair.blocks[1] is A

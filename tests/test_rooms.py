@@ -66,6 +66,19 @@ def test_rooms_of_a_network_go_back_when_others_have_been_at_work():
     assert not rooms._free[8 * 7 * 20] and rooms._free[8 * 7 * 30]
 
 
+def test_a_room_that_another_thread_takes_meanwhile_is_no_fault():
+    class Taken(list):
+        """Empty as soon as it has been looked at."""
+        def __getitem__(self, where):
+            found = super().__getitem__(where)
+            self.clear()
+            return found
+
+    rooms._free[40] = Taken([(rooms._passes - rooms.KEEP - 1, None)])
+    rooms.begin_pass()
+    assert not rooms._free[40]
+
+
 def test_of_rooms_of_one_size_the_one_used_last_is_lent_first_and_goes_last():
     first, second = room((5,), float), room((5,), float)
     where = address(second)

@@ -30,8 +30,9 @@ def step_flops(shape, rank, batch, passes=1, first=False):
 
     rank None: a dense layer and an Euler step. passes 1: DLRT, from one gradient. passes 3: the K-, L- and S-step of [SZKCT22] each with a
     gradient of its own, which is AdaptiveBUG(solve=euler) here. first: nothing is passed on to the inputs of the first layer. The counts of
-    low rank are exact for r ≤ batch ≤ 4 (n + m) and 2r ≤ min(n, m); for larger r, where the bases cannot grow to 2r columns, they are too
-    high; for a larger batch the gradient may be multiplied out (`nets.layers.Dense.gradient`), which is not counted here.
+    low rank are exact for r ≤ batch ≤ 4 (n + m) and 2r ≤ min(n, m). For r > batch they leave out what finds the directions of growth,
+    O(batch r²); with three passes, or where bases are cut off at n or m columns, they are too high then. For a larger batch the gradient
+    may be multiplied out (`nets.layers.Dense.gradient`), which is not counted here.
 
     Raises ValueError unless 1 ≤ rank ≤ min(n, m), 1 ≤ batch and passes is 1 or 3.
 
@@ -49,11 +50,13 @@ def step_flops(shape, rank, batch, passes=1, first=False):
         below = 0 if first else 2 * b * m * r + core * 2 * b * r**2     # V (Sᵀ (UᵀΔ))
         return 2 * b * (n + m) * r + core * 2 * b * r**2 + 2 * b * n * r + below        # U (S (VᵀZ)), UᵀΔ
 
-    basis_updates = 2 * b * (n + m) * r                                 # Δ (ZᵀV0), Z (ΔᵀU0): the products in brackets are there
-    bases = (14 + 5) * (n + m) * r**2                                   # augment: 4 products and a Gram matrix, twice; Û P, V̂ Q, two more
-    galerkin = 2 * b * (2 * r) ** 2                                     # (ÛᵀΔ) (ZᵀV̂)
+    p = min(r, b) if passes == 1 else r                                 # columns that the bases grow by
+    basis_updates = 2 * b * (n + m) * p                                 # Δ (ZᵀV0), Z (ΔᵀU0): the products in brackets are there
+    augmented = (n + m) * (8 * r * p + 6 * p**2)                        # 4 products and a Gram matrix, in two rounds
+    bases = augmented + (n + m) * (2 * (r + p) * r + r**2)              # Û P, V̂ Q and their Gram matrices
+    galerkin = 2 * b * (r + p) ** 2                                     # (ÛᵀΔ) (ZᵀV̂)
     if passes == 1:
-        new_columns = 2 * b * (n + m) * r                               # of Û and V̂, r each
+        new_columns = 2 * b * (n + m) * p                               # of Û and V̂
         return forward_and_backward(r, core=True) + basis_updates + bases + new_columns + galerkin
     starts = 2 * (n + m) * r**2                                         # U0 S0, V0 S0ᵀ
     gradients = 2 * forward_and_backward(r, core=False) + forward_and_backward(2 * r, core=True)
@@ -67,7 +70,7 @@ def break_even(cost, most):
     >>> [break_even(lambda rank, core=core: prediction_flops(layer, rank, core), most=5120) for core in (False, True)]
     [2560, 2120]
     >>> [break_even(lambda rank, passes=passes: step_flops(layer, rank, 256, passes), most=2560) for passes in (1, 3)]
-    [401, 333]
+    [596, 333]
     """
     return bisect_right(range(1, most + 1), cost(None), key=cost)
 

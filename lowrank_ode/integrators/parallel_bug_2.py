@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..matrices import H, LowRank, augment, leading
+from ..matrices import H, LowRank, augment, image, leading
 from ..substeps import step_size
 from .parallel_bug import bordered
 from .projected import K_field, L_field, S_field
@@ -28,7 +28,7 @@ class ParallelBUG2(Truncating):
         h = step_size(h)
         U0, S0, V0 = Y
         G = F(t, Y)
-        U, V = augment(U0, G @ V0), augment(V0, H(H(U0) @ G))
+        U, V = augment(U0, image(G, V0)), augment(V0, image(H(G), U0))
         S = leading(S0, U, V)
         K1 = self.solve(K_field(F, V), t, U @ S, h)
         L1 = self.solve(L_field(F, U), t, V @ H(S), h)

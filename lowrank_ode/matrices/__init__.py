@@ -2,7 +2,7 @@
 
 from .direct_sum import DirectSum, H, Identity, blockwise
 from .lowrank import LowRank, dense, leading, norm, outer, restrict
-from .orthonormal import augment, orth
+from .orthonormal import augment, image, orth
 from .threads import THREADS, in_threads
 from .truncation import best_approximation, check_truncation, retract, tangent_projection, truncate
 from .validation import check_count, check_ranks, check_state
@@ -21,6 +21,7 @@ __all__ = [
            "check_state",
            "check_truncation",
            "dense",
+           "image",
            "in_threads",
            "leading",
            "norm",

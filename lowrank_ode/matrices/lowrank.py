@@ -109,7 +109,8 @@ class LowRank:
         if getattr(X, "shape", self.shape) != self.shape:
             raise ValueError(f"+: shapes {self.shape} and {X.shape}, expected equal ones")
         if isinstance(X, LowRank):
-            return LowRank(np.hstack([self.U, X.U]), _diag(self.S, X.S, np.result_type(self.dtype, X.dtype)), np.hstack([self.V, X.V]))
+            (U, S, V), (A, Z, B) = _alike(self, X)
+            return LowRank(np.hstack([U, A]), _diag(S, Z, np.result_type(self.dtype, X.dtype)), np.hstack([V, B]))
         if isinstance(X, np.ndarray):
             return self.dense() + X
         return self.operator() + aslinearoperator(X) if _is_operator(X) else NotImplemented
@@ -189,8 +190,15 @@ def _is_operator(X):
     return issparse(X) or isinstance(X, LinearOperator)
 
 
+def _alike(Y, X):
+    """Both; where their cores are different numbers, with U times its number for U, so that no array is made for a core."""
+    if not (isinstance(Y.S, Identity) and isinstance(X.S, Identity)) or Y.S.scale == X.S.scale:
+        return Y, X
+    return [LowRank(Z.S.scale * Z.U, Identity(Z.S.n), Z.V) for Z in (Y, X)]
+
+
 def _diag(S, Z, dtype):
-    if isinstance(S, Identity) and isinstance(Z, Identity) and S.scale == Z.scale:
+    if isinstance(S, Identity) and isinstance(Z, Identity):
         return Identity(S.n + Z.n, S.scale)
     S, Z = (X.scale * np.eye(X.n, dtype=dtype) if isinstance(X, Identity) else X for X in (S, Z))
     return block_diag(S, Z)

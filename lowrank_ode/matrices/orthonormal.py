@@ -4,6 +4,7 @@ import numpy as np
 from scipy.linalg import get_lapack_funcs, norm
 
 from .direct_sum import H, Identity, blockwise_in_threads
+from .lowrank import LowRank
 
 DROP = 10       # a direction of K below DROP · EPS · ‖K‖ is rounding, and is dropped
 RESOLVE = 10    # one Gram matrix RᴴR resolves singular values down to σ₁(R) √(RESOLVE · p · EPS); the rest goes round again
@@ -81,3 +82,15 @@ def orth(K, U0=None):
         return U0
     Q = augment(np.zeros((len(K), 0), K.dtype), K)
     return Q if U0 is None or Q.shape == K.shape else augment(Q, U0)[:, :K.shape[1]]
+
+
+@blockwise_in_threads
+def image(G, V):
+    """A matrix with the range of G V: G V itself or, of a G = A S Bᴴ in factors with fewer columns than V, A times a basis of the range of
+    S Bᴴ V, for the gradient of a batch has no larger rank than the batch has examples."""
+    if isinstance(V, Identity):
+        return G
+    if not isinstance(G, LowRank) or G.S.shape[0] >= V.shape[1]:
+        return G @ V
+    A, S, B = G
+    return A @ orth(LowRank(Identity(S.shape[0]), S, B, right=G.right) @ V)

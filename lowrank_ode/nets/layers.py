@@ -13,6 +13,8 @@ from ..matrices import H, Identity, LowRank, check_count, dense, outer
 from .activations import ACTIVATIONS
 from .rooms import room
 
+FETCH = 16      # the pixels of a whole batch are read from memory, each number in the time of so many multiplications
+
 
 @dataclass(frozen=True)
 class Dense:
@@ -61,7 +63,7 @@ class Dense:
     @staticmethod
     def sums_pixels(shape, W):
         """Whether ∇_W is multiplied out, a sum over the pixels of all examples: where a step is sooner done than with factors."""
-        return len(shape) > 1 and _sooner_multiplied_out(W, 4)      # a step takes four products with each basis
+        return len(shape) > 1 and _sooner_multiplied_out(W, 4, FETCH)   # a step takes four products with each basis
 
     @staticmethod
     def gradient(A, delta, W=None, ZV=None, DU=None):
@@ -178,9 +180,10 @@ def _as_used(A, W):
     return dense(W) if A.ndim > 2 and _sooner_multiplied_out(W, 2) else W
 
 
-def _sooner_multiplied_out(W, products):
-    """Whether a product with m × n numbers takes no more time than these with the bases, thin ones at half the speed."""
-    return not isinstance(W, LowRank) or math.prod(W.shape) < products * W.rank * sum(W.shape)
+def _sooner_multiplied_out(W, products, fetch=0):
+    """Whether a product with m × n numbers takes no more time than these with the bases, thin ones at half the speed, which read what they
+    multiply from memory, if so each number in the time of `fetch` multiplications."""
+    return not isinstance(W, LowRank) or math.prod(W.shape) < products * (W.rank + fetch) * sum(W.shape)
 
 
 def _largest(places, out):

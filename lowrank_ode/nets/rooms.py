@@ -20,7 +20,7 @@ def begin_pass():
     global _passes
     _passes += 1
     for rooms in list(_free.values()):
-        while rooms[:1] and rooms[0][0] < _passes - KEEP:
+        while (oldest := rooms[:1]) and oldest[0][0] < _passes - KEEP:      # another thread may take one meanwhile
             del rooms[:1]
 
 
