@@ -15,7 +15,7 @@ from lowrank_ode.problems import lubich_oseledets
 
 from . import _style
 
-DEFAULT = {"seed": 0, "n": 100, "ranks": [10, 20], "noise": [1e-3, 1e-6], "T": 1.0, "steps": [2, 4, 8, 16, 32, 64]}
+DEFAULT = {"seed": 0, "n": 100, "ranks": [10, 20], "noise": [1e-3, 1e-6], "T": 1.0, "steps": [2, 4, 8, 16, 32, 64, 128]}
 SETTINGS = {"small": {**DEFAULT, "steps": [4, 16]}, "default": DEFAULT, "full": DEFAULT}
 
 

@@ -163,17 +163,21 @@ def test_the_command_refuses_unknown_figures(capsys):
 
 
 def test_timings_claim():
-    """Each step within 2.5 times its matrix products, cheaper than dense at small ranks; the tables in the docs are those of the JSON."""
+    """Each step from rank 10 on within 2.5 times its matrix products, cheaper than dense at small ranks and, at width 5120, at rank 400;
+    LeNet5 as fast as PyTorch's; the tables in the docs are those of the JSON."""
     data = stored("timings")
     steps = [row for row in data["rows"] if (row["what"], row["threads"]) == ("train", "one") and row["rank"]]
     assert len(steps) == sum(map(len, data["settings"]["ranks"].values()))
-    assert all(row["seconds"]["ours"] <= 2.5 * row["seconds"]["floor"] for row in steps)
+    assert all(row["seconds"]["ours"] <= (2.5 if row["rank"] >= 10 else 3) * row["seconds"]["floor"] for row in steps)
     lines = list(timings.table(data))
     assert len(lines) == 9 and [len(list(table(data))) for _, table in timings.TABLES.values()] == [9, 6, 8, 3]
     methods = [row["seconds"] for row in data["rows"] if row["what"] == "methods"]
-    assert len(methods) == 3 and all(took[name] <= 2 * took[f"{name}, floor"] for took in methods for name in timings.INTEGRATORS)
+    assert all(took[name] <= limit * took[f"{name}, floor"] for took, limit in zip(methods, (2.7, 2, 2), strict=True)
+               for name in timings.INTEGRATORS)
+    lenet = [row["seconds"] for row in data["rows"] if row["what"] == "LeNet5"]
+    assert len(lenet) == 6 and all(took["ours"] < took["torch"] for took in lenet)
     share = {(row["width"], row["rank"]): float(line.split("|")[-2]) for row, line in zip(steps, lines, strict=False)}
-    assert share[500, 10] < 1 and share[5120, 160] < 1
+    assert max(share[500, 10], share[5120, 400]) < 1 < share[500, 100]
     published = list(timings.TIMINGS["train"]), np.divide(list(timings.TIMINGS["train"].values()), timings.TIMINGS["dense_train"])
     ranks = [int(timings.break_even(*curve).split()[1]) for curve in (published, *(timings.shares(data, "train", 5120, who)
                                                                                    for who in ("torch", "ours")))]
