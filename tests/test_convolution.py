@@ -188,5 +188,5 @@ def test_a_gradient_is_the_sum_over_parts_of_the_batch_whose_images_fit_into_the
         net.value_and_grad(params, x, [*labels, 0])
 
 
-def test_a_pool_may_be_as_large_as_the_image():
-    assert MaxPool(4).shape((4, 5, 3)) == (1, 1, 3)
+def test_a_window_may_be_as_large_as_the_image():
+    assert Patches(5).shape((5, 7, 2)) == (1, 3, 50) and MaxPool(4).shape((4, 5, 3)) == (1, 1, 3)

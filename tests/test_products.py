@@ -109,6 +109,9 @@ def test_an_image_has_no_column_beside_the_range_and_any_columns_of_a_factor_do_
     assert beside(product, A) > 0.1 * np.linalg.norm(A) and beside(A[:, :2], product) > 0.1 * np.linalg.norm(product)
     for other in (dense(G), best_approximation(dense(G), rank=4)):
         assert beside(image(other, V), product) <= 1e-13 * np.linalg.norm(product)
+    for p, q in ((4, 7), (7, 4)):                           # a core that is not square
+        wide = LowRank(rng.standard_normal((12, p)), rng.standard_normal((p, q)), rng.standard_normal((9, q)))
+        assert image(wide, V).shape == (12, 4) and beside(image(wide, V), wide @ V) <= 1e-13 * np.linalg.norm(wide @ V)
     assert image(G, Identity(9)) is G and image(0 * G, V).shape == (12, 0)
     pair = image(DirectSum([G, A]), DirectSum([V, Identity(4)]))
     assert np.array_equal(pair.blocks[0], K) and pair.blocks[1] is A

@@ -86,11 +86,11 @@ def orth(K, U0=None):
 
 @blockwise_in_threads
 def image(G, V):
-    """A matrix with the range of G V: G V itself or, of a G = A S Bᴴ in factors with fewer columns than V, A times a basis of the range of
+    """A matrix with the range of G V: G V itself or, of a G = A S Bᴴ in factors of lower rank than V, A times a basis of the range of
     S Bᴴ V, for the gradient of a batch has no larger rank than the batch has examples."""
     if isinstance(V, Identity):
         return G
-    if not isinstance(G, LowRank) or G.S.shape[0] >= V.shape[1]:
+    if not isinstance(G, LowRank) or G.rank >= V.shape[1]:
         return G @ V
     A, S, B = G
     return A @ orth(LowRank(Identity(S.shape[0]), S, B, right=G.right) @ V)

@@ -48,7 +48,7 @@ def main():
             save(KILLERS, killers)
     page, complaints = report(load(OUTCOME), why)
     PAGE.write_text(page, encoding="utf-8")
-    sys.exit("\n\n".join(complaints))
+    sys.exit("\n\n".join(complaints) or 0)
 
 
 def verdict(task):

@@ -65,6 +65,10 @@ def _fails(tests):
         signal.alarm(PATIENCE)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         os.dup2(1, 2)
+        try:
+            importlib.import_module("lowrank_ode")
+        except Exception:                               # pytest would call it wrong usage, where conftest.py fails
+            os._exit(1)
         ignored = [f"--ignore={file}" for file in LEFT_OUT]
         os._exit(pytest.main(["-x", "-q", "--hypothesis-profile=mutation", *ignored, *tests], plugins=[Watch()]))
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
