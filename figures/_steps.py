@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lowrank_ode import DLRT, Dense
-from lowrank_ode.compression import merged
+from lowrank_ode import DLRT, Dense, DirectSum
+from lowrank_ode.matrices import outer
 from lowrank_ode.nets import lenet5, mlp
 from lowrank_ode.substeps import euler
 from lowrank_ode.training import gradient_field
@@ -107,10 +107,14 @@ def method_jobs(settings, width, rank):
 
 
 def prediction_jobs(settings, width, rank):
+    """Outputs of a network with hidden weights K Vᵀ of this rank, None for dense ones."""
     rng, net = np.random.default_rng(settings["seed"]), mlp([784, *[width] * 4, 10])
-    ranks = rank and [min(rank, 784), rank, rank, rank, None]
-    (x, _), params = _batch(rng, settings["images"]), merged(net.init(rng, ranks, np.float32))
-    return {"ours": lambda: net.outputs(params, x)}
+    (x, _), blocks = _batch(rng, settings["images"]), list(net.init(rng, dtype=np.float32).blocks)
+    if rank:
+        for k, W in enumerate(blocks[:-2:2]):
+            r = min(rank, *W.shape)
+            blocks[2 * k] = outer(W[:, :r].copy(), rng.standard_normal((W.shape[1], r), np.float32) / np.float32(r**0.5))
+    return {"ours": lambda: net.outputs(DirectSum(blocks), x)}
 
 
 def _our_step(method, net, x, labels, lr, start):

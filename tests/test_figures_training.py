@@ -11,8 +11,8 @@ from figures._published import DENSE_NETS
 from lowrank_ode.results import read_json
 
 
-def stored(module):
-    return read_json(_run.paths(module.__name__.rpartition(".")[2], "default")[0])
+def stored(module, scale="default"):
+    return read_json(_run.paths(module.__name__.rpartition(".")[2], scale)[0])
 
 
 def tau_trades_weights_for_accuracy(data):
@@ -86,8 +86,8 @@ def frozen(data):
                                                   (trainers, one_gradient_a_step_is_best, as_if_of_equal_steps),
                                                   (ablation, the_step_size_matters_most, after_half_the_epochs)])
 def test_the_claim_of_a_figure_on_training(module, claim, plant):
-    data = stored(module)
-    assert claim(data)
+    data = stored(module, "full" if module is ablation else "default")
+    assert data["settings"] == module.SETTINGS[data["scale"]] and claim(data)
     wrong = copy.deepcopy(data)
     plant(wrong)
     assert not claim(wrong)
