@@ -38,7 +38,7 @@ def main(argv=None):
             else:
                 with processes(args.jobs):
                     data = produce(module, args.scale)
-                print(f"{name}: data: {data.get('data', 'made by the problem itself')}; {time.perf_counter() - start:.0f} s")
+                print(f"{name}: data: {data.get('data', 'made by the problem itself')}; {time.perf_counter() - start:.0f} s", flush=True)
             print(f"{name}: {os.path.relpath(paths(name, args.scale)[1])}")
     except (OSError, ImportError, ValueError, RuntimeError) as error:
         sys.exit(f"error: {error}")

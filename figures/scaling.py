@@ -1,9 +1,9 @@
 """Time and memory of a step grow like n, up to matrices of a million rows and columns: nothing of size n × n is formed.
 
 Y' = D Y + Y D + C, n × n, from rank 8: D sparse, the second difference, C a source of rank 1; one step of each method with Euler substeps,
-rank at most 8. Left: median seconds of a step, with the slope of a straight line through the logarithms, a little above 1 because small n
-fit into the caches. Right: peak memory that a step
-allocates beyond its start, by tracemalloc; dashed: what an n × n matrix would take.
+rank at most 8. Left: median seconds of a step, with the slope of a straight line through the logarithms: about 1, larger on machines whose
+caches hold the small n only. Right: peak memory that a step allocates beyond its start, by tracemalloc; dashed: what an n × n matrix would
+take.
 """
 
 import time

@@ -6,7 +6,7 @@ with dense weights, and of a prediction for 250 images (K = U S and V stored), m
 the time of the matrix products that such a step has taken: recorded, and taken once more, on the same arrays, with nothing between them.
 With PyTorch at hand, the three-pass scheme of the paper and the dense step in PyTorch are timed in turn with ours. Drawn are processes
 with one thread. Right: training and prediction relative to the dense network, here and as published [SZKCT22] (TensorFlow, batch 500, other
-hardware). Figures are of one machine; ratios are what to look at.
+hardware). Figures are of one machine; ratios are what to look at. The default is of the size of the paper, as is --full.
 """
 
 import os
@@ -24,7 +24,7 @@ DEFAULT = {"seed": 0, "batch": 256, "images": 250, "lenet_batch": 128, "lr": 1e-
            "points": [[500, 10], [500, 50], [500, 100], [5120, 10], [5120, 40], [5120, 160]]}
 SMALL = {"repeats": 2, "ranks": {"60": [5, 10]}, "predict_ranks": [5], "lenet_ranks": [5], "lenet_batch": 8, "points": [[60, 5]],
          "methods": [[60, 5]]}
-SETTINGS = {"small": {**DEFAULT, **SMALL}, "default": DEFAULT, "full": {**DEFAULT, "repeats": 9}}
+SETTINGS = {"small": {**DEFAULT, **SMALL}, "default": DEFAULT, "full": DEFAULT}
 
 
 def compute(settings, run):
