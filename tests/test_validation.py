@@ -68,5 +68,8 @@ def test_a_count_is_a_whole_number_between_1_and_its_limit():
                                          ([1, None, 3], [1, None, 3])])
 def test_a_rank_is_that_of_the_hidden_layers_and_a_list_that_of_each(rank, ranks):
     assert check_ranks(rank, 3) == ranks
+    assert check_ranks(4, 2) == [4, None] and check_ranks(None, 1) == [None] and check_ranks([4], 1) == [4]
+    with pytest.raises(ValueError, match=r"rank: got 4 for a single layer, which it would leave dense, expected \[4\] or None"):
+        check_ranks(4, 1)
     with pytest.raises(ValueError, match="rank: got 3 entries, expected one for each of 2 layers"):
         check_ranks(ranks, 2)

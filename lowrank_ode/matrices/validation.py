@@ -57,8 +57,10 @@ def check_count(name, n, most=None, where="", least=1):
 def check_ranks(rank, layers):
     """A rank for each of so many layers, None for a dense one: `rank` if it is a sequence; else that of the hidden layers, the last dense.
 
-    Raises ValueError for a sequence of another length.
+    Raises ValueError for a sequence of another length, and for a number where there are no hidden layers.
     """
+    if np.isscalar(rank) and layers == 1:
+        raise ValueError(f"rank: got {rank} for a single layer, which it would leave dense, expected [{rank}] or None")
     ranks = [rank] * (layers - 1) + [None] if rank is None or np.isscalar(rank) else rank
     if len(ranks) != layers:
         raise ValueError(f"rank: got {len(ranks)} entries, expected one for each of {layers} layers")
