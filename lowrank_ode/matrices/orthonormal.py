@@ -86,8 +86,11 @@ def orth(K, U0=None):
 
 @blockwise_in_threads
 def image(G, V):
-    """A matrix with the range of G V: G V itself or, of a G = A S Bᴴ in factors of lower rank than V, A times a basis of the range of
-    S Bᴴ V, for the gradient of a batch has no larger rank than the batch has examples."""
+    """A matrix (m, k) with the range of G V, for G (m, n) and V (n, r): what `augment` is given of a slope G.
+
+    k = r, and it is G V itself; or, for a G = A S Bᴴ in factors of rank p < r, A times a basis of the range of S Bᴴ V, k ≤ p: the gradient
+    of a batch has no larger rank than the batch has examples. For a dense block (V an Identity) it is G.
+    """
     if isinstance(V, Identity):
         return G
     if not isinstance(G, LowRank) or G.rank >= V.shape[1]:
