@@ -93,10 +93,10 @@ class WrongSignInL(BUG):
 
 @planted("converges_with_its_order")
 class ForgottenOverlap(BUG):
-    """The S-step starts at S0, as if the bases had not moved."""
+    """The S-step starts at S0, as if the bases had not moved; −U1 is a basis of the range as good as U1."""
     def step(self, Y, t, h, F):
         U0, S0, V0 = Y
-        U1 = orth(rk4(K_field(F, V0), t, U0 @ S0, h), U0)
+        U1 = -1 * orth(rk4(K_field(F, V0), t, U0 @ S0, h), U0)
         V1 = orth(rk4(L_field(F, U0), t, V0 @ H(S0), h), V0)
         return LowRank(U1, rk4(S_field(F, U1, V1), t, S0, h), V1)
 

@@ -25,7 +25,42 @@ def test_graded_blocks_of_all_shapes_are_captured(seed):
     assert augments(seed)
 
 
-def test_directions_that_one_gram_matrix_does_not_resolve_must_not_be_trusted(monkeypatch):
-    """Planted: p singular values are trusted down to rounding; what is dropped again after them is lost."""
+def nothing_left_out(monkeypatch):
+    """Planted: what is left out when columns are orthogonalised again does not go round once more, for it is there, with nothing in it."""
+    mended = orthonormal.orthonormalising
+    def planted(G):
+        T = mended(G)
+        return np.pad(T, ((0, 0), (0, len(T) - T.shape[1])))
+    monkeypatch.setattr(orthonormal, "orthonormalising", planted)
+
+
+def test_directions_that_one_gram_matrix_does_not_resolve_are_not_trusted_or_go_round_again(monkeypatch):
+    """Planted: singular values are trusted down to rounding, which alone costs rounds only; then also what is dropped is lost."""
     monkeypatch.setattr(orthonormal, "RESOLVE", 0.05)
+    assert all(augments(seed) for seed in range(60))
+    nothing_left_out(monkeypatch)
     assert not all(augments(seed) for seed in range(60))
+
+
+def kahan(p, angle):
+    """Upper triangular, its columns in the order that pivoting takes, its smallest singular value far below the last pivot."""
+    s, c = np.sin(angle), np.cos(angle)
+    return np.diag(s ** np.arange(p)) @ (np.eye(p) - c * np.triu(np.ones((p, p)), 1))
+
+
+@pytest.mark.parametrize("r", [0, 3])
+def test_no_direction_is_lost_where_pivots_hide_a_small_singular_value(r, monkeypatch):
+    """Kahan's matrices; first one for which a direction of size 1e-8 was lost."""
+    def captured(p, angle, dtype):
+        K = np.zeros((20, p), dtype)
+        K[r:r + p] = kahan(p, angle)
+        Q = augment(np.eye(20, r, dtype=dtype), K)
+        return Q.shape[1] == r + p and defect(Q) <= ORTHONORMAL and missed(Q, K) <= RANGE
+
+    cases = [(7, 0.0745, np.float64), (5, 0.167, np.float32)]
+    cases += [(p, angle, dtype) for p in range(3, 10) for angle in np.linspace(0.05, 0.3, 30) for dtype in "fd"
+              if np.linalg.cond(kahan(p, angle)) < 0.01 / np.finfo(dtype).eps]
+    assert all(captured(*case) for case in cases)
+
+    nothing_left_out(monkeypatch)
+    assert not captured(*cases[0])

@@ -79,20 +79,20 @@ def test_dependent_directions_are_dropped(case, seed):
     assert augment(U0, inside).shape == U0.shape
     Q = augment(U0, K)
     assert augment(Q, K).shape == Q.shape
-    assert augment(U0, np.zeros_like(K)) is U0
+    assert np.array_equal(augment(U0, np.zeros_like(K)), U0)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("decades", [0, 4, 8, 16])
 @pytest.mark.parametrize("p", [60, 200])
 def test_large_graded_blocks(dtype, decades, p, monkeypatch):
-    rng, sizes, independent = np.random.default_rng(0), [], orthonormal._independent
+    rng, sizes, mended = np.random.default_rng(0), [], orthonormal.orthonormalising
     U0 = random_basis(rng, 2000, 60, dtype)
     K = ((random_basis(rng, 2000, p) * np.logspace(0, -decades, p)) @ random_basis(rng, p, p)).astype(dtype)
-    monkeypatch.setattr(orthonormal, "_independent", lambda R, *limits: sizes.append(R.shape[1]) or independent(R, *limits))
+    monkeypatch.setattr(orthonormal, "orthonormalising", lambda G: sizes.append(len(G)) or mended(G))
     Q = augment(U0, K)
     assert defect(Q) <= ORTHONORMAL and missed(Q, K) <= RANGE
-    assert decades or sizes == [p, p]           # a benign K takes one round: one Gram matrix, and one of what is orthogonalised again
+    assert decades or sizes == [p]              # a benign K takes one round
 
 
 def test_orthonormality_does_not_drift_over_200_updates():

@@ -2,12 +2,12 @@
 
 A layer has n outputs, m inputs and the weight matrix W, dense or U S Vᵀ of rank r; activations Z (m, b) and errors Δ (n, b), b examples. A
 product of p × q and q × s counts 2 p q s, a Gram matrix XᵀX half of it, for one triangle is computed. Left out are the work on single
-entries, O(b (n + m) + n m), and what is O(r³). docs/6-speed.md has the same numbers as a table.
+entries, O(b (n + m) + n m), and the products of matrices none of which has a side n, m or b, O(r³). docs/6-speed.md has a table.
 """
 
 from bisect import bisect_right
 
-from ..matrices import check_count
+from ..matrices import check_count, orthonormal
 
 
 def prediction_flops(shape, rank=None, core=False):
@@ -52,15 +52,24 @@ def step_flops(shape, rank, batch, passes=1, first=False):
 
     p = min(r, b) if passes == 1 else r                                 # columns that the bases grow by
     basis_updates = 2 * b * (n + m) * p                                 # Δ (ZᵀV0), Z (ΔᵀU0): the products in brackets are there
-    augmented = (n + m) * (8 * r * p + 6 * p**2)                        # 4 products and a Gram matrix, in two rounds
-    bases = augmented + (n + m) * (2 * (r + p) * r + r**2)              # Û P, V̂ Q and their Gram matrices
+    bases = (n + m) * (2 * (r + p) * r + r**2)                          # Û P, V̂ Q and their Gram matrices
     galerkin = 2 * b * (r + p) ** 2                                     # (ÛᵀΔ) (ZᵀV̂)
     if passes == 1:
+        augmented = _augmented(n, r, p, b) + _augmented(m, r, p, b)
         new_columns = 2 * b * (n + m) * p                               # of Û and V̂
-        return forward_and_backward(r, core=True) + basis_updates + bases + new_columns + galerkin
+        return forward_and_backward(r, core=True) + basis_updates + augmented + bases + new_columns + galerkin
+    augmented = (n + m) * (8 * r * p + 6 * p**2)                        # as in one pass of few rows, with U0ᵀK taken
     starts = 2 * (n + m) * r**2                                         # U0 S0, V0 S0ᵀ
     gradients = 2 * forward_and_backward(r, core=False) + forward_and_backward(2 * r, core=True)
-    return starts + gradients + basis_updates + bases + galerkin
+    return starts + gradients + basis_updates + augmented + bases + galerkin
+
+
+def _augmented(n, r, p, b):
+    """Of a basis of n rows: U0ᵀK, or (ΔᵀU0)ᵀ (ZᵀV0) in its place; R = K − U0 (U0ᵀK), RᵀR, B = R T, U0ᵀB, BᵀB; and a product with C, of
+    X = [U0, B], or of Δᵀ X if Û is kept in factors."""
+    inside = 2 * (b if 2 * b <= n else n) * r * p
+    mended = 2 * (n if n < orthonormal.TALL else b) * (r + p) * p
+    return inside + n * (4 * r * p + 4 * p**2) + mended
 
 
 def break_even(cost, most):
@@ -70,7 +79,7 @@ def break_even(cost, most):
     >>> [break_even(lambda rank, core=core: prediction_flops(layer, rank, core), most=5120) for core in (False, True)]
     [2560, 2120]
     >>> [break_even(lambda rank, passes=passes: step_flops(layer, rank, 256, passes), most=2560) for passes in (1, 3)]
-    [596, 333]
+    [701, 333]
     """
     return bisect_right(range(1, most + 1), cost(None), key=cost)
 

@@ -45,7 +45,7 @@ class LowRank:
         return object.__new__(cls)
 
     def __post_init__(self):
-        U, S, V = map(np.shape, self)
+        U, S, V = (X.shape for X in self)
         if not len(U) == len(S) == len(V) == 2 or S != (U[1], V[1]):
             raise ValueError(f"U, S, V: shapes {U}, {S}, {V}, expected (m, p), (p, q), (n, q)")
 
@@ -180,7 +180,9 @@ def norm(X):
 
 def _adjoint_times(factor, X, known):
     """factorᴴ X, where known = (X0, factorᴴ X0), if given, spares the leading columns of X that are X0."""
-    if known is None or X.ndim != 2 or not np.array_equal(X[:, :known[0].shape[1]], known[0]):
+    if isinstance(X, LowRank):
+        return _adjoint_times(factor, X.U, known) @ X.S @ H(X.V)
+    if known is None or X.ndim != 2 or not (X is known[0] or np.array_equal(X[:, :known[0].shape[1]], known[0])):
         return H(factor) @ X
     done = known[1].shape[1]
     return np.hstack([known[1], H(factor) @ X[:, done:]]) if done < X.shape[1] else known[1]

@@ -1,5 +1,7 @@
 """Orthonormal bases made of matrix products: block Gram–Schmidt and Gram matrices, each done twice."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.linalg import get_lapack_funcs, norm
 
@@ -8,6 +10,7 @@ from .lowrank import LowRank
 
 DROP = 10       # a direction of K below DROP · EPS · ‖K‖ is rounding, and is dropped
 RESOLVE = 10    # one Gram matrix RᴴR resolves singular values down to σ₁(R) √(RESOLVE · p · EPS); the rest goes round again
+TALL = 1000     # of fewer rows a basis is multiplied out: then this takes no longer than two more small factors in a step
 
 
 @blockwise_in_threads
@@ -18,49 +21,130 @@ def augment(U0, K):
     in the Frobenius norm, whatever the singular values of K, with EPS the coarser of the two precisions; Û is as orthonormal as U0, up
     to a small multiple of EPS. For a dense block (U0 an Identity) the basis is complete already.
 
-    Each round orthogonalises K against the basis, takes the directions that one Gram matrix resolves, and orthogonalises them again
-    ("twice is enough"); what it does not resolve, a steeply graded rest, is left to the next round. A benign K takes one round.
-
     Raises ValueError if K holds NaN or Inf.
     """
     if isinstance(U0, Identity):
         return U0
+    return _multiplied_out(*_augmented(U0, K))
+
+
+@blockwise_in_threads
+def augment_in_factors(U0, K):
+    """The basis Û = X C of `augment`, not multiplied out: LowRank(X, C, Identity), with X as large as Û and a small C; or, if it has fewer
+    than TALL rows, Û itself, for then a step is sooner done with it.
+    """
+    if isinstance(U0, Identity):
+        return U0
+    X, C = _augmented(U0, K)
+    return LowRank(X, C, Identity(C.shape[1])) if len(X) >= TALL else _multiplied_out(X, C)
+
+
+def _augmented(U0, K):
+    """(X, C) with Û = X C. X = [U0, B] is orthonormal but for the rounding errors of one Gram–Schmidt process, which C mends.
+
+    Each round orthogonalises K against the basis, takes the directions that one Gram matrix resolves, and orthogonalises them again
+    ("twice is enough"), in C; what it does not resolve, a steeply graded rest, is left to the next round. A benign K takes one round.
+    """
+    (m, r), whole = U0.shape, K
+    K = K.dense() if isinstance(K, LowRank) else K
     scale = norm(np.ravel(K), check_finite=False)
     if not np.isfinite(scale):
         raise ValueError("K: NaN or Inf in a basis update, expected finite numbers: the field is not finite, or the step size too large")
+    C = Extension(r, np.zeros((r, 0), U0.dtype))
     if scale == 0:
-        return U0
-    K = K / scale
-    eps = max(np.finfo(X.dtype).eps for X in (U0, K))
-    (m, k), p = U0.shape, K.shape[1]
-    Q = np.empty((m, min(m, k + p)), np.result_type(U0, K))
-    Q[:, :k] = U0
-    while K.shape[1] and k < m:
-        U = Q[:, :k]
-        R = _outside(U, K)
-        T, rest = _independent(R, (DROP * eps) ** 2, RESOLVE * K.shape[1] * eps, m - k)
+        return U0, C
+    inside, K = H(U0) @ whole / scale, K / scale
+    eps = max(np.finfo(A.dtype).eps for A in (U0, K))
+    X = np.empty((m, r + K.shape[1]), np.result_type(U0, K))
+    X[:, :r] = U0
+    while K.shape[1] and C.shape[1] < m:
+        done, k = C.shape
+        U = X[:, :done]
+        if inside is None:
+            inside = H(H(K) @ U @ C)
+        R = U @ (C @ inside)
+        np.subtract(K, R, out=R)
+        T, rest = _independent(H(R) @ R, (DROP * eps) ** 2, RESOLVE * K.shape[1] * eps, m - k)
         if not T.shape[1]:
             break
-        B = _outside(U, R @ T)
-        T, _ = _independent(B, 0.5, 0, B.shape[1])              # less is left where B was but the rounding errors of U itself
-        np.matmul(B, T, out=Q[:, k:k + T.shape[1]])
-        k, K = k + T.shape[1], R[:, rest]
-    return Q[:, :k]
+        B = np.matmul(R, T, out=X[:, done:done + T.shape[1]])
+        E = H(H(B) @ U @ C)
+        T = orthonormalising(H(B) @ B - H(E) @ E)
+        K = R[:, rest]
+        if T.shape[1] < len(T):
+            kept = T.any(axis=1)
+            K = R if kept.any() else K                              # what is left out now is not lost
+            X[:, done:done + T.shape[1]], E, T = B[:, kept], E[:, kept], T[kept]
+        C, inside = C.extended(-(C @ (E @ T)), T), None
+    return X[:, :C.shape[0]], C
 
 
-def _outside(U, K):
-    """(I − U Uᴴ) K."""
-    R = U @ (H(U) @ K)
-    return np.subtract(K, R, out=R)
+def _multiplied_out(X, C):
+    """X C, in the memory of X, where there are new columns."""
+    r, k = C.r, C.shape[1]
+    if k > r:
+        X[:, r:k] = X @ C.new
+    return X[:, :k]
 
 
-def _independent(R, least, resolved, most):
-    """(T, rest): R T is orthonormal, to rounding times the condition of R, and spans all columns of R but those numbered in rest.
+@dataclass(frozen=True, eq=False)
+class Extension:
+    """The matrix [E, new], E the first r columns of an identity: [U0, B] times it begins with U0, as long as U0 has r columns."""
 
-    By Cholesky with pivoting of RᴴR, for at most `most` columns; it stops where the square of the distance of every other column
-    from those it has is at most `least`, or `resolved` times the largest square.
+    r: int
+    new: np.ndarray
+    __array_ufunc__ = None
+
+    @property
+    def shape(self):
+        return len(self.new), self.r + self.new.shape[1]
+
+    @property
+    def dtype(self):
+        return self.new.dtype
+
+    def extended(self, A, T):
+        """[[self, A], [0, T]]."""
+        (m, n), (p, q) = self.new.shape, T.shape
+        new = np.zeros((m + p, n + q), T.dtype)
+        new[:m, :n], new[:m, n:], new[m:, n:] = self.new, A, T
+        return Extension(self.r, new)
+
+    def adjoint(self):
+        return H(np.eye(*self.shape, dtype=self.dtype) @ self)
+
+    def __matmul__(self, X):
+        if len(self.new) == self.r:
+            return X
+        product = self.new @ X[self.r:]
+        product[:self.r] += X[:self.r]
+        return product
+
+    def __rmatmul__(self, X):
+        return np.hstack([X[:, :self.r], X @ self.new]) if len(self.new) > self.r else X
+
+
+def orthonormalising(G):
+    """T such that B T is orthonormal to rounding, for G = BᴴB near I: the first terms of G^(−½), I − D/2 + 3D²/8 with D = G − I, if the
+    next one, 5D³/16, is rounding; else by Cholesky. Columns of B of which less than half is outside the others are left out: B was but the
+    rounding errors of what it is orthogonal to.
     """
-    G = H(R) @ R
+    D = G - np.eye(len(G), dtype=G.dtype)
+    if np.linalg.norm(D) > np.finfo(G.dtype).eps**(1 / 3):
+        return _independent(G, 0.5, 0, len(G))[0]
+    T = D @ D
+    T *= 0.375
+    T -= 0.5 * D
+    T.flat[::len(T) + 1] += 1
+    return T
+
+
+def _independent(G, least, resolved, most):
+    """(T, rest) for G = RᴴR: R T is orthonormal, to rounding times the condition of R, and spans all columns of R but those in rest.
+
+    By Cholesky with pivoting, for at most `most` columns; it stops where the square of the distance of every other column from those it
+    has is at most `least`, or `resolved` times the largest square.
+    """
     largest = G.diagonal().real.max()
     factor, invert = get_lapack_funcs(("pstrf", "trtri"), (G,))
     C, pivots, rank, _ = factor(G, tol=max(least, resolved * largest))
@@ -89,11 +173,15 @@ def image(G, V):
     """A matrix (m, k) with the range of G V, for G (m, n) and V (n, r): what `augment` is given of a slope G.
 
     k = r, and it is G V itself; or, for a G = A S Bᴴ in factors of rank p < r, A times a basis of the range of S Bᴴ V, k ≤ p: the gradient
-    of a batch has no larger rank than the batch has examples. For a dense block (V an Identity) it is G.
+    of a batch has no larger rank than the batch has examples. If G knows a product AᴴU, and A has fewer columns than half its rows, the
+    image is a LowRank, K = K · Identity · Identity, that knows KᴴU. For a dense block (V an Identity) it is G.
     """
     if isinstance(V, Identity):
         return G
-    if not isinstance(G, LowRank) or G.rank >= V.shape[1]:
+    if not isinstance(G, LowRank):
         return G @ V
     A, S, B = G
-    return A @ orth(LowRank(Identity(S.shape[0]), S, B, right=G.right) @ V)
+    M = LowRank(Identity(S.shape[0]), S, B, right=G.right) @ V
+    M = orth(M) if G.rank < V.shape[1] else M
+    K, one = A @ M, Identity(M.shape[1])
+    return K if G.left is None or 2 * A.shape[1] > A.shape[0] else LowRank(K, one, one, (G.left[0], H(M) @ G.left[1]))
