@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..matrices import H, LowRank, augment, check_truncation, image, leading, restrict, truncate
+from ..matrices import H, LowRank, augment_in_factors, check_truncation, cut, image, leading, restrict
 from ..substeps import step_size
 
 
@@ -35,6 +35,6 @@ class DLRT:
         h = step_size(h)
         U0, S0, V0 = Y
         G = F(t, Y)
-        U1, V1 = augment(U0, image(G, V0)), augment(V0, image(H(G), U0))
+        U1, V1 = augment_in_factors(U0, image(G, V0)), augment_in_factors(V0, image(H(G), U0))
         S1 = leading(S0, U1, V1) + h * restrict(U1, G, V1)
-        return truncate(LowRank(U1, S1, V1), self.tau, relative=True, max_rank=self.max_rank)
+        return cut(LowRank(U1, S1, V1), self.tau, relative=True, max_rank=self.max_rank)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..matrices import H, check_truncation, truncate
+from ..matrices import H, check_truncation, cut
 from ..substeps import step_size
 from .parallel_bug import bordered
 
@@ -38,4 +38,4 @@ class GeoLoRA:
         G = F(t, Y)
         GV, GU = G @ V0, H(H(U0) @ G)
         Z = bordered(Y, U0 @ S0 + h * GV, V0 @ H(S0) + h * GU, S0 + h * (H(U0) @ GV))
-        return truncate(Z, self.tau, relative=True, max_rank=self.max_rank)
+        return cut(Z, self.tau, relative=True, max_rank=self.max_rank)

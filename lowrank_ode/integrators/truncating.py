@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from ..matrices import check_truncation, truncate
+from ..matrices import check_truncation, cut
 from ..substeps import rk4
 
 
@@ -23,4 +23,4 @@ class Truncating:
         check_truncation("tol", self.tol, self.max_rank)
 
     def truncate(self, Y):
-        return truncate(Y, self.tol, self.relative, self.max_rank)
+        return cut(Y, self.tol, self.relative, self.max_rank)

@@ -2,9 +2,9 @@
 
 from .direct_sum import DirectSum, H, Identity, blockwise
 from .lowrank import LowRank, dense, leading, norm, outer, restrict
-from .orthonormal import augment, image, orth
+from .orthonormal import augment, augment_in_factors, image, orth
 from .threads import THREADS, in_threads
-from .truncation import best_approximation, check_truncation, retract, tangent_projection, truncate
+from .truncation import best_approximation, check_truncation, cut, retract, tangent_projection, truncate
 from .validation import check_count, check_ranks, check_state
 
 __all__ = [
@@ -14,12 +14,14 @@ __all__ = [
            "Identity",
            "LowRank",
            "augment",
+           "augment_in_factors",
            "best_approximation",
            "blockwise",
            "check_count",
            "check_ranks",
            "check_state",
            "check_truncation",
+           "cut",
            "dense",
            "image",
            "in_threads",

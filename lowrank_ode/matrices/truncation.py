@@ -1,11 +1,15 @@
 """The two projections of the subject: onto the matrices of low rank, and onto their tangent space."""
 
 import numpy as np
+from scipy.linalg import LinAlgError, cholesky, get_lapack_funcs
+from scipy.linalg import norm as frobenius
 
 from .direct_sum import H, Identity, blockwise, blockwise_in_threads
 from .lowrank import LowRank, dense, outer
-from .orthonormal import augment, orth
+from .orthonormal import augment, orth, orthonormalising
 from .validation import check_count, check_finite
+
+SMALL = 48      # a core with fewer rows is decomposed as soon as anything else is done with it
 
 
 @blockwise_in_threads
@@ -23,41 +27,96 @@ def truncate(Y, tol=0.0, relative=False, max_rank=None):
         return Y
     U, S, V = Y
     check_finite("S", S, ": the field is not finite, or the step size too large")
-    sigma, vectors = _singular_values(S)
-    tail = np.append(np.hypot.accumulate(sigma[::-1])[::-1], 0)         # tail[r] = (Σ_{i>r} σᵢ²)^½, without underflow
-    theta = tol * tail[0] if relative else tol
-    r = max(1, np.argmax(tail <= theta))
-    r = min(r, max_rank or r)
-    P, Q = vectors(r)
-    return LowRank(_polished(U @ P), np.diag(sigma[:r]), _polished(V @ Q))
-
-
-def _singular_values(S):
-    """σ₁ ≥ σ₂ ≥ …, and the function r ↦ (P, Q), the first r singular vectors on both sides, columns.
-
-    In single precision by the eigenvalues of SᴴS in double precision, twice as fast, and half of their digits are enough. In double
-    precision, and where σᵣ is so small that the columns of S Q/σ would not be orthonormal, by LAPACK's SVD.
-    """
-    if S.dtype == np.float32:
-        precise = S.astype(np.float64)
-        square, Q = np.linalg.eigh(precise.T @ precise)
-        sigma = np.sqrt(np.maximum(square[::-1], 0))[:min(S.shape)]
-
-        def vectors(r):
-            if sigma[r - 1] > 1e-5 * sigma[0]:
-                leading = Q[:, ::-1][:, :r]
-                pair = precise @ (leading / sigma[:r]), leading
-            else:
-                pair = _singular_values(precise)[1](r)
-            return tuple(X.astype(S.dtype) for X in pair)
-        return sigma.astype(S.dtype), vectors
     P, sigma, Qh = np.linalg.svd(S)
-    return sigma, lambda r: (P[:, :r], H(Qh)[:, :r])
+    r, _ = _rank(sigma, tol, relative, max_rank)
+    return LowRank(_polished(U @ P[:, :r]), np.diag(sigma[:r]), _polished(V @ H(Qh)[:, :r]))
+
+
+@blockwise_in_threads
+def cut(Y, tol=0.0, relative=False, max_rank=None):
+    """`truncate`, but with an S that need not be diagonal: what ends a step, whose core is that of its start and a little more.
+
+    To rounding the rank is that of `truncate`, and the distance to Y the tail. Where the first r coordinates of S hold its r dominant
+    singular vectors but for a little, these are found by a few products; elsewhere, `truncate`.
+    """
+    check_truncation("tol", tol, max_rank)
+    if isinstance(Y, np.ndarray):
+        return Y
+    U, S, V = Y
+    check_finite("S", S, ": the field is not finite, or the step size too large")
+    size = float(np.abs(S).max()) if len(S) >= SMALL else 0
+    if size < np.finfo(S.dtype).tiny:
+        return truncate(Y, tol, relative, max_rank)
+    S = S / size
+    r, theta = _rank(np.linalg.norm(S, axis=0), tol if relative else tol / size, relative, max_rank)
+    found = _dominant(S, min(r, *S.shape), theta)
+    if found is None:
+        return truncate(Y, tol, relative, max_rank)
+    P, S, Q = found
+    return LowRank(_polished(U @ P), size * S, _polished(V @ Q))
+
+
+def _rank(sigma, tol, relative, max_rank):
+    """The smallest r ≥ 1 with a tail (Σ_{i>r} σᵢ²)^½ ≤ θ, or max_rank if that is less; and θ."""
+    tail = np.append(np.hypot.accumulate(sigma[::-1].astype(float))[::-1], 0)           # without underflow
+    theta = float(tol * tail[0] if relative else tol)
+    r = max(1, np.argmax(tail <= theta))
+    return min(r, max_rank or r), theta
+
+
+def _dominant(S, r, theta):
+    """(P, S1, Q): orthonormal bases P, Q of the r dominant left and right singular vectors of S, and S1 = Pᴴ S Q, to rounding; None where
+    the iteration does not find them, or S1 has a singular value not above θ and all that is beside the first r coordinates.
+
+    Let S = [[A, B], [C, D]], P ~ [I; Y], Q ~ [I; X]. S has no blocks beside S1 if C + D X = Y (A + B X) and Bᴴ + Dᴴ Y = X (Aᴴ + Cᴴ Y): a
+    simplified Newton iteration, docs/derivations.md#dominant-singular-vectors.
+    """
+    A, B, C, D = S[:r, :r], S[:r, r:], S[r:, :r], S[r:, r:]
+    rounding = np.finfo(S.dtype).eps * np.linalg.norm(S)
+    least = max(theta, float(np.linalg.norm([np.linalg.norm(X) for X in (B, C, D)]))) + float(rounding)
+    inverse = _inverse(A, least)
+    if inverse is None:
+        return None
+    X, Y, before = H(inverse @ B), C @ inverse, np.inf
+    while True:
+        M, N = A + B @ X, C + D @ X
+        left, right = N - Y @ M, H(B) + H(D) @ Y - X @ (H(A) + H(C) @ Y)
+        residual = np.hypot(np.linalg.norm(left), np.linalg.norm(right))
+        if residual <= rounding:
+            break
+        if not residual < before / 4:
+            return None
+        X, Y, before = X + right @ H(inverse), Y + left @ inverse, residual
+    one = np.eye(r, dtype=S.dtype)
+    T_X, T_Y = (orthonormalising(one + H(Z) @ Z) for Z in (X, Y))
+    S1 = H(T_Y) @ (M + H(Y) @ N) @ T_X
+    return (np.vstack([T_Y, Y @ T_Y]), S1, np.vstack([T_X, X @ T_X])) if _above(S1, least) else None
+
+
+def _above(S, least):
+    """Whether all singular values of a square S are above `least`: whether ‖least · S⁻¹‖ < 1 in the spectral norm."""
+    inverse = _inverse(S, least)
+    if inverse is None:
+        return False
+    try:
+        cholesky(np.eye(len(S), dtype=S.dtype) - H(least * inverse) @ (least * inverse), check_finite=False)
+    except LinAlgError:
+        return False
+    return True
+
+
+def _inverse(A, least):
+    """None if A is singular, or so near to it that its smallest singular value is below `least`: ‖least · A⁻¹‖ ≥ √r."""
+    decompose, invert = get_lapack_funcs(("getrf", "getri"), (A,))
+    *lu, singular = decompose(A)
+    inverse = A if singular else invert(*lu)[0]
+    return inverse if not singular and least * frobenius(np.ravel(inverse), check_finite=False) < len(A)**0.5 else None
 
 
 def _polished(U):
     """U itself, or, where rounding errors of many steps have added up, one Newton step nearer to the nearest orthonormal basis."""
-    defect = H(U) @ U - np.eye(U.shape[1], dtype=U.dtype)
+    defect = H(U) @ U
+    defect.flat[::len(defect) + 1] -= 1
     return U if np.linalg.norm(defect) <= 4 * np.finfo(U.dtype).eps * U.shape[1] ** 0.5 else U - U @ (0.5 * defect)
 
 

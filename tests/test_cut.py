@@ -1,0 +1,183 @@
+"""cut, orthonormalising and bases kept in factors, each against its slow and obvious twin: truncate, the inverse root, augment."""
+
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import dtypes, eps_of, lowrank_matrices, random_basis, seeds, spectra
+from test_orthonormal import ORTHONORMAL, RANGE, bases_and_updates, defect, missed, smallest_rank
+
+from lowrank_ode import DLRT, LowRank, truncate
+from lowrank_ode.matrices import H, Identity, augment, augment_in_factors, cut, norm, orthonormal, restrict, truncation
+
+DISTANCE = 10       # by how much ‖Y − cut(Y)‖ is from the tail, in units of EPS ‖S‖
+
+
+@st.composite
+def cores_after_a_step(draw):
+    """LowRank matrices with a core of the drawn singular values, full or diagonal, bordered by matrices of size 10^-x; any order."""
+    sigma, dtype, more = draw(spectra()), draw(dtypes), draw(st.tuples(st.integers(0, 8), st.integers(0, 8)))
+    rng, r, (p, q) = np.random.default_rng(draw(seeds)), len(sigma), np.add(more, len(sigma))
+    S = 10.0 ** -draw(st.floats(0, 12)) * rng.standard_normal((p, q)).astype(dtype)
+    P, Q = (random_basis(rng, r, r, dtype) if draw(st.booleans()) else np.eye(r) for _ in "PQ")
+    S[:r, :r] += (P * sigma) @ Q
+    S = S[rng.permutation(p)] if draw(st.booleans()) else S
+    return LowRank(random_basis(rng, p + 3, p, dtype), (S * 10.0 ** draw(st.sampled_from([0, -30, 30]))).astype(dtype),
+                   random_basis(rng, q + 2, q, dtype))
+
+
+def is_a_truncation(Y, Z, tol, relative, max_rank):
+    """Is Z to rounding the best approximation of Y of the smallest rank within tol?"""
+    sigma, size = np.linalg.svd(Y.S.astype(np.result_type(Y.S, np.float64)), compute_uv=False), norm(Y.S)
+    blur, theta = DISTANCE * eps_of(Y.S) * size, tol * size if relative else tol
+    low, high = (min(smallest_rank(sigma, max(0, theta + sign * blur)), max_rank or Y.rank) for sign in (1, -1))
+    distance = (LowRank(*(X.astype(np.result_type(X, np.float64)) for X in Y)) - Z).norm()
+    return (low <= Z.rank <= high and abs(distance - np.linalg.norm(sigma[Z.rank:])) <= blur and Z.dtype == Y.dtype
+            and max(defect(Z.U), defect(Z.V)) <= ORTHONORMAL)
+
+
+@given(cores_after_a_step(), st.sampled_from([0, 1e-12, 1e-3, 0.1, 0.5, 1]), st.booleans(), st.sampled_from([None, 1, 2, 5]))
+def test_a_cut_is_a_truncation_to_rounding(Y, tol, relative, max_rank):
+    with patch.object(truncation, "SMALL", 0):
+        Z = cut(Y, tol, relative, max_rank)
+    assert is_a_truncation(Y, Z, tol, relative, max_rank)
+
+
+def after_a_step(h, dtype=np.float32, r=30):
+    """A core with singular values 2 … 0.5, bordered by matrices of norm about h."""
+    rng = np.random.default_rng(0)
+    S = h / r * rng.standard_normal((2 * r, 2 * r))
+    S[:r, :r] += random_basis(rng, r, r) * np.linspace(2, 0.5, r)
+    return LowRank(random_basis(rng, 90, 2 * r, dtype), S.astype(dtype), random_basis(rng, 80, 2 * r, dtype))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64, np.complex128])
+def test_of_the_core_of_a_step_no_singular_value_is_computed(monkeypatch, dtype):
+    """Where those to be kept are above the tolerance, and above all that a step adds; with the full decomposition refused."""
+    monkeypatch.setattr(truncation, "truncate", None)
+    for h, tol, relative, max_rank in ((1e-3, 0, False, 30), (0.1, 0, False, 30), (0, 0, True, 30), (0.01, 0.02, True, None),
+                                       (0.01, 0.2, False, None)):
+        Y = after_a_step(h, dtype)
+        Z = cut(Y, tol, relative, max_rank)
+        assert Z.rank == 30 and is_a_truncation(Y, Z, tol, relative, max_rank)
+    for h, tol, max_rank in ((2, 0, 30), (0.1, 0.6, None), (0.1, 0, 31)):
+        with pytest.raises(TypeError):
+            cut(after_a_step(h, dtype), tol, False, max_rank)
+
+
+@pytest.mark.parametrize("least", [0.1, 1e-8, 1e-12])
+def test_a_singular_value_beside_the_first_coordinates_that_is_larger_by_a_quarter_is_not_overlooked(least):
+    """Also where their squares are rounding: a planted test by S1ᴴS1 − least² takes the smaller one."""
+    Y = LowRank(np.eye(60, 50), np.diag(np.r_[np.ones(24), 0.8 * least, least, np.zeros(24)]), np.eye(60, 50))
+    assert is_a_truncation(Y, cut(Y, max_rank=25), 0, False, 25)
+    def by_squares(S, least):
+        return np.linalg.eigvalsh(H(S) @ S - least**2 * np.eye(len(S)))[0] > -1e-15
+    with patch.object(truncation, "_above", by_squares):
+        assert is_a_truncation(Y, cut(Y, max_rank=25), 0, False, 25) == (least > 1e-8)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64, np.complex128])
+def test_cores_at_the_end_of_the_range_of_numbers_are_cut_without_a_warning(dtype):
+    """Subnormal ones, singular ones to rounding and beyond, tolerances beyond the range, more columns than rows."""
+    tiny, one = float(np.finfo(dtype).tiny), np.ones(49)
+    wide = np.diag(np.linspace(2, 1, 60))[:50]
+    for S, tol in ((np.diag(np.linspace(tiny / 64, tiny / 8, 50)), 0), (np.diag(np.r_[one, 1e-22]), 0), (np.diag(np.r_[one, 4 * tiny]), 0),
+                   (np.eye(50) * tiny / 8, 1.0), (np.eye(50), 1e300), (np.zeros((50, 50)), 0), (wide, 0), (H(wide), 0.5)):
+        S = S.astype(dtype)
+        Y = LowRank(np.eye(len(S), dtype=dtype), S, np.eye(S.shape[1], dtype=dtype))
+        assert truncate(Y, tol).rank - (S[-1, -1] == 4 * tiny) <= cut(Y, tol).rank <= truncate(Y, tol).rank        # its square is 0
+        assert norm(cut(Y, tol) - Y) <= tol + 50 * eps_of(S) * norm(S)
+
+
+def leading_block(S, r, theta):
+    """Planted: the first r coordinates as they are."""
+    return np.eye(len(S), r, dtype=S.dtype), S[:r, :r], np.eye(S.shape[1], r, dtype=S.dtype)
+
+
+def test_a_cut_that_leaves_out_one_of_its_steps_is_no_truncation(monkeypatch):
+    Y = after_a_step(0.1)
+    last = LowRank(Y.U, np.diag(np.linspace(0.1, 2, 60, dtype=np.float32)), Y.V)        # the dominant block is the last one
+    assert is_a_truncation(Y, cut(Y, max_rank=30), 0, False, 30) and is_a_truncation(last, cut(last, max_rank=30), 0, False, 30)
+    with monkeypatch.context() as planted:
+        planted.setattr(truncation, "_dominant", leading_block)
+        assert not is_a_truncation(Y, cut(Y, max_rank=30), 0, False, 30)
+    with monkeypatch.context() as planted:                              # no look at what is beside the first r coordinates
+        planted.setattr(truncation, "cholesky", lambda A, **options: A)
+        planted.setattr(truncation, "frobenius", lambda A, **options: 0)
+        assert not is_a_truncation(last, cut(last, max_rank=30), 0, False, 30)
+    with monkeypatch.context() as planted:                              # T = 1: bases [I; Y] as they are
+        planted.setattr(truncation, "orthonormalising", lambda G: np.eye(len(G), dtype=G.dtype))
+        assert not is_a_truncation(Y, cut(Y, max_rank=30), 0, False, 30)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128])
+@pytest.mark.parametrize("distance", [0, 1e-7, 1e-4, 0.99, 1.01, 10])
+def test_orthonormalising_is_an_inverse_root_whatever_the_distance_from_1(dtype, distance):
+    """‖D‖ in units of EPS^⅓, where the series ends and Cholesky begins. Planted: a series that ends one term earlier."""
+    rng, eps = np.random.default_rng(0), np.finfo(dtype).eps
+    D = rng.standard_normal((6, 6)) + (1j * rng.standard_normal((6, 6)) if dtype is np.complex128 else 0)
+    D = (D + H(D)) / np.linalg.norm(D + H(D)) * distance * eps**(1 / 3)
+    G = (np.eye(6) + D).astype(dtype)
+    T = orthonormal.orthonormalising(G)
+    assert T.dtype == dtype and np.linalg.norm(H(T) @ G @ T - np.eye(6)) <= 6 * eps
+    short = np.eye(6) - D / 2
+    assert distance < 0.1 or np.linalg.norm(H(short) @ G @ short - np.eye(6)) > 6 * eps
+
+
+def test_columns_that_lie_half_in_the_others_are_left_out():
+    for between, columns in ((0.70, 2), (0.72, 1)):                     # 1 − 0.7² is above a half
+        T = orthonormal.orthonormalising(np.array([[1, between], [between, 1.0]]))
+        assert T.shape == (2, columns)
+
+
+@given(bases_and_updates())
+def test_a_basis_in_factors_is_the_basis(case):
+    U0, K = case
+    with patch.object(orthonormal, "TALL", 0):
+        Q = augment_in_factors(U0, K)
+    truth, r = augment(U0, K), U0.shape[1]
+    (X, C, one), eps = Q, eps_of(truth)
+    assert one == Identity(Q.shape[1]) and Q.shape == truth.shape and Q.dtype == truth.dtype
+    assert np.array_equal(X[:, :r], U0) and np.array_equal((X @ C)[:, :r], U0)
+    assert np.linalg.norm(X @ C - truth) <= 10 * eps * truth.shape[1]
+    assert defect(X @ C) <= ORTHONORMAL and missed(X @ C, K) <= RANGE
+    assert np.array_equal(H(C), H(np.hstack([np.eye(len(C.new), r), C.new])))
+
+
+@given(lowrank_matrices(), seeds)
+def test_a_product_that_the_gradient_knew_is_used_and_changes_no_basis(Y, seed):
+    rng, (U, _, V) = np.random.default_rng(seed), Y
+    (m, n), r = Y.shape, Y.rank
+    D, Z = rng.standard_normal((m, 1)).astype(Y.dtype), rng.standard_normal((n, 1)).astype(Y.dtype)
+    G = LowRank(D, Identity(1), Z, left=(U, H(D) @ U), right=(V, H(Z) @ V))
+    K = orthonormal.image(G, V)
+    assert isinstance(K, LowRank) == (m >= 2) and K.shape == (m, 1) and K.dtype == Y.dtype
+    Q, truth = augment(U, K), augment(U, G @ V if r == 1 else D)
+    assert Q.shape == truth.shape and missed(Q, D) <= 100 * max(1, np.linalg.norm(D) * np.linalg.norm(H(Z) @ V) / max(norm(G @ V), 1e-300))
+    if m >= 2:
+        planted = orthonormal.image(LowRank(D, Identity(1), Z, left=(U, H(D) @ U + 1)), V)
+        assert not np.allclose(H(U) @ planted, H(U) @ planted.dense()) or not norm(G @ V)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128])
+def test_steps_with_bases_in_factors_are_those_with_bases_multiplied_out(dtype):
+    rng = np.random.default_rng(0)
+    Y, A = LowRank(random_basis(rng, 40, 5, dtype), np.diag([5, 4, 3, 2, 1]).astype(dtype), random_basis(rng, 30, 5, dtype)), []
+    T = random_basis(rng, 40, 30, dtype)
+    D, Z = rng.standard_normal((40, 7)).astype(dtype), rng.standard_normal((30, 7)).astype(dtype)
+    for F in (lambda t, Y: T - Y, lambda t, Y: LowRank(D, Identity(7), Z, left=(Y.U, H(D) @ Y.U), right=(Y.V, H(Z) @ Y.V))):
+        for tall in (0, 35, 1000):
+            with patch.object(orthonormal, "TALL", tall):
+                A.append(DLRT(0.01).step(Y, 0, 0.3, F))
+        assert max(norm(A[-1] - X) for X in A[-3:-1]) <= 50 * eps_of(Y.U) * norm(A[-1]) and len({X.rank for X in A[-3:]}) == 1
+    Q = LowRank(Y.U, orthonormal.Extension(5, np.zeros((5, 0), dtype)), Identity(5))
+    assert norm(restrict(Q, T, Y.V) - restrict(Y.U, T, Y.V)) <= 50 * eps_of(Y.U)
+
+
+def test_truncate_is_the_plain_decomposition():
+    """The twin itself, against NumPy."""
+    Y = after_a_step(0.1, np.float64)
+    P, sigma, Qh = np.linalg.svd(Y.S)
+    assert norm(truncate(Y, max_rank=7) - LowRank(Y.U @ P[:, :7], np.diag(sigma[:7]), Y.V @ H(Qh)[:, :7])) <= 1e-13
