@@ -43,10 +43,12 @@ def measure(settings, what, threads, cases):
     return json.loads(found.stdout)
 
 
-def medians(jobs, repeats):
-    """Median seconds of each job, in turn, the second time of two: during the first, threads of the job before may still hold a core."""
-    taken = {name: [] for name in jobs}
-    for _ in range(repeats):
+def medians(jobs, repeats, seconds=0):
+    """Median seconds of each job, in turn, so many times and for so many seconds at least; the second time of two: during the first,
+    threads of the job before may still hold a core."""
+    taken, began, rounds = {name: [] for name in jobs}, time.perf_counter(), 0
+    while rounds < repeats or time.perf_counter() - began < seconds:
+        rounds += 1
         for name, job in jobs.items():
             job()
             start = time.perf_counter()
@@ -135,4 +137,4 @@ JOBS = {"train": training_jobs, "methods": method_jobs, "predict": prediction_jo
 
 if __name__ == "__main__":
     settings, what, cases = json.loads(sys.argv[1])
-    print(json.dumps([medians(JOBS[what](settings, width, rank), settings["repeats"]) for width, rank in cases]))
+    print(json.dumps([medians(JOBS[what](settings, width, rank), settings["repeats"], settings["seconds"]) for width, rank in cases]))

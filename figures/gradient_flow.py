@@ -1,5 +1,5 @@
 """On a network trained on real digits, every integrator follows the exact gradient flow: as h falls, its distance falls to within a factor
-2.5 of the best rank-12 approximation of each weight, or, with the Euler substeps of DLRT, like h towards it.
+3 of the best rank-12 approximation of each weight, or, with the Euler substeps of DLRT, like h towards it.
 
 Full-batch gradient flow of a 64-20-16-10 tanh network with softmax cross-entropy, 300 images of 8 × 8, from weights of rank 2 that
 every rank r ≥ 2 holds exactly (the other singular values are zero at the start). Distance at t = 2, Frobenius norm, to the full network

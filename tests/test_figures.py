@@ -45,12 +45,12 @@ def test_gradient_flow_claim():
     for layer in data["layers"]:
         for name, distances in layer["against_h"].items():
             if name != "DLRT":
-                assert distances[-1] <= 2.5 * layer["floor"] and distances[-1] < distances[0] / 10
+                assert distances[-1] <= 3 * layer["floor"] and distances[-1] < distances[0] / 10
         assert layer["floors"][rank] == pytest.approx(layer["floor"])
     euler = data["layers"][1]["against_h"]["DLRT"]
     assert abs(np.log2(euler[-2] / euler[-1]) - 1) < 0.1
-    assert data["h"][1] > 2 / data["largest_curvature"] > data["h"][2]      # the jump of the Euler curve lies between
-    assert euler[1] > 10 * euler[2]
+    beyond = sum(h > 2 / data["largest_curvature"] for h in data["h"])     # there the Euler curve jumps
+    assert 0 < beyond < 4 and euler[beyond - 1] > 10 * euler[beyond]
 
 
 @pytest.mark.parametrize("scale", ["default", "full"])
@@ -173,7 +173,8 @@ def beyond_twice_their_products(data):
 
 
 def cheaper_than_dense_and_than_pytorch(data):
-    """Than dense at rank 10 of 500, and 400 of 5120, but not 100 of 500; break-even published < in PyTorch < ours; LeNet5 and PyTorch's;
+    """Than dense at rank 10 of 500, and 400 of 5120, but not 100 of 500; break-even published < in PyTorch < ours; LeNet5 and PyTorch's,
+    on two threads to a tenth;
     threads pay from rank 50 on."""
     share = {(width, rank): part for width in (500, 5120) for rank, part in zip(*timings.shares(data, "train", width), strict=True)}
     published = list(timings.TIMINGS["train"]), np.divide(list(timings.TIMINGS["train"].values()), timings.TIMINGS["dense_train"])
@@ -182,22 +183,30 @@ def cheaper_than_dense_and_than_pytorch(data):
     lenet = [row["seconds"] for row in data["rows"] if row["what"] == "LeNet5"]
     ours = {(row["threads"], row["width"], row["rank"]): row["seconds"]["ours"] for row in data["rows"] if row["what"] == "train"}
     return (max(share[500, 10], share[5120, 400]) < 1 < share[500, 100] and ranks[0] < ranks[1] < ranks[2]
-            and len(lenet) == 6 and all(took["ours"] < took["torch"] for took in lenet)
+            and all(took["ours"] < factor * took["torch"] for took, factor in zip(lenet, [1] * 3 + [1.1] * 3, strict=True))
             and all((ours["two", *case] < ours["one", *case]) == (case != [500, 10]) for case in data["settings"]["points"]))
 
 
+def beats_pytorch(data):
+    """A step takes at most half the time of the three passes in PyTorch at the six points, one thread against one, two against two."""
+    took = {(row["threads"], row["width"], row["rank"]): row["seconds"] for row in data["rows"] if row["what"] == "train"}
+    return all(took[threads, *point]["torch"] > 2 * took[threads, *point]["ours"] for threads in ("one", "two")
+               for point in data["settings"]["points"])
+
+
 def test_timings_claim():
-    """Twice its matrix products, but for the smallest steps, which page 6 names; the tables in the docs are those of the JSON."""
+    """Twice its matrix products, but for the smallest steps; half of PyTorch's three passes; the tables of the docs are of the JSON."""
     data = stored("timings")
-    assert beyond_twice_their_products(data) == {("DLRT", 500, 5), *((name, 500, 10) for name in (
-        "adaptive BUG", "GeoLoRA", "projected Euler", "abc-PSI"))}
+    beyond = beyond_twice_their_products(data)
+    assert ("DLRT", 500, 5) in beyond and all(width == 500 and rank <= 10 for _, width, rank in beyond) and beats_pytorch(data)
     assert [len(list(table(data))) for _, table in timings.TABLES.values()] == [9, 6, 8, 3] and cheaper_than_dense_and_than_pytorch(data)
     for what, factor in (("train", 2), ("LeNet5", 1.5)):            # planted: slower steps of ours, by kind
         wrong = copy.deepcopy(data)
         for row in wrong["rows"]:
             row["seconds"]["ours"] = row["seconds"].get("ours", 0) * (factor if row["what"] == what and row["rank"] else 1)
         assert not cheaper_than_dense_and_than_pytorch(wrong)
-        assert (len(beyond_twice_their_products(wrong)) > 5) == (what == "train")
+        assert beats_pytorch(wrong) == (what != "train")
+        assert any(width > 500 for _, width, _ in beyond_twice_their_products(wrong)) == (what == "train")
 
 
 def test_scaling_claim():

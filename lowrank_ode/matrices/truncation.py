@@ -9,7 +9,7 @@ from .lowrank import LowRank, dense, outer
 from .orthonormal import augment, orth, orthonormalising
 from .validation import check_count, check_finite
 
-SMALL = 48      # a core with fewer rows is decomposed as soon as anything else is done with it
+SMALL = 32      # a core with fewer rows is decomposed as soon as anything else is done with it
 
 
 @blockwise_in_threads
