@@ -146,6 +146,12 @@ def test_a_basis_in_factors_is_the_basis(case):
     assert np.array_equal(H(C), H(np.hstack([np.eye(len(C.new), r), C.new])))
 
 
+def test_nothing_is_written_into_a_basis_to_which_nothing_is_added():
+    U0 = np.eye(3, 2)
+    U0.flags.writeable = False
+    assert np.array_equal(augment(U0, np.zeros((3, 1))), U0)
+
+
 @given(lowrank_matrices(), seeds)
 def test_a_product_that_the_gradient_knew_is_used_and_changes_no_basis(Y, seed):
     rng, (U, _, V) = np.random.default_rng(seed), Y
