@@ -45,7 +45,7 @@ def test_truncation_returns_bases_that_are_orthonormal_to_rounding_from_bases_th
 @pytest.mark.parametrize("size", [1e-3, 1, 1e3])
 @pytest.mark.parametrize("spectrum", [(1, 1e-3, 1e-6, 1e-7), (1, 1, 1, 1e-7)])
 def test_in_single_precision_small_singular_values_keep_their_vectors_whatever_the_scale(size, spectrum):
-    """The fast way by SᴴS divides by σᵣ: the obvious one is the SVD in double precision."""
+    """Against the singular value decomposition in double precision."""
     rng = np.random.default_rng(0)
     P, Q = random_basis(rng, 4, 4), random_basis(rng, 4, 4)
     S = (size * (P * spectrum) @ Q.T).astype(np.float32)
