@@ -27,14 +27,13 @@ class Recorded(np.ndarray):
 
 def products(function, *matrices):
     """[(A, B, out), …] of the products A B that function(*matrices) takes, in their order."""
-    empty = np.empty
-
-    def recorded(*args, **options):
-        return empty(*args, **options).view(Recorded)
+    def recording(make):
+        return lambda *args, **options: make(*args, **options).view(Recorded)
 
     with ExitStack() as patches:
-        for place, name, new in ((np, "asarray", np.asanyarray), (np, "empty", recorded), (networks, "room", recorded)):
-            patches.enter_context(patch.object(place, name, new))
+        patches.enter_context(patch.object(np, "asarray", np.asanyarray))
+        for place, name in ((np, "empty"), (networks, "room")):
+            patches.enter_context(patch.object(place, name, recording(getattr(place, name))))
         Recorded.products = []
         function(*map(_recorded, matrices))
         return Recorded.products

@@ -8,7 +8,7 @@ import pytest
 
 from lowrank_ode import DLRT
 from lowrank_ode.matrices import dense
-from lowrank_ode.nets import lenet5, mlp, networks, rooms
+from lowrank_ode.nets import layers, lenet5, mlp, networks, rooms
 from lowrank_ode.nets.rooms import room
 from lowrank_ode.training import gradient_field
 
@@ -33,6 +33,35 @@ def test_a_room_is_used_again_when_the_last_view_of_it_is_gone():
     assert address(other) != where                      # a view is still alive
     del view
     assert address(room((6, 2), np.float32)) == where
+
+
+def test_rows_of_a_matrix_are_no_multiple_of_a_page_apart():
+    for shape, dtype, apart in (((3, 1024), np.float32, 4160), ((3, 1024), np.float64, 8256), ((3, 512), np.float64, 4160),
+                                ((3, 512), np.float32, 2048), ((3, 1025), np.float32, 4100), ((2, 3, 1024), np.float32, 4096)):
+        lent = room(shape, dtype)
+        assert lent.shape == shape and lent.dtype == dtype and lent.strides[-2:] == (apart, np.dtype(dtype).itemsize)
+        assert lent.flags.c_contiguous == (apart != 4160 and apart != 8256)
+
+
+@pytest.mark.parametrize("net", [mlp([784, 16, 12, 3]), lenet5(classes=3)], ids=str)
+def test_how_far_apart_rows_lie_changes_no_gradient_and_no_output(monkeypatch, net):
+    """With rooms of which every one is padded. Planted: rows that are read as if they were not."""
+    rng = np.random.default_rng(0)
+    params, x, labels = net.init(rng, 3), rng.standard_normal((9, 784)), rng.integers(0, 3, 9)
+
+    def found():
+        loss, grads = net.value_and_grad(params, x, labels)
+        return [loss, net.outputs(params, x), *dense(grads).blocks]
+
+    def packed(A):
+        n = A.shape[-1]
+        return np.lib.stride_tricks.as_strided(A, (A.size // n, n), (n * A.itemsize, A.itemsize)).T
+
+    truth = found()
+    monkeypatch.setattr(rooms, "PAGE", 1)
+    assert all(np.allclose(X, Y, rtol=1e-12, atol=1e-14) for X, Y in zip(found(), truth, strict=True))
+    monkeypatch.setattr(layers, "_columns", packed)
+    assert not all(np.allclose(X, Y, rtol=1e-12, atol=1e-14) for X, Y in zip(found(), truth, strict=True))
 
 
 def test_a_view_of_a_view_and_an_object_that_holds_one_keep_a_room():
