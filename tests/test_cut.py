@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import dtypes, eps_of, lowrank_matrices, random_basis, seeds, spectra
-from test_orthonormal import ORTHONORMAL, RANGE, bases_and_updates, defect, missed, smallest_rank
+from test_orthonormal import ORTHONORMAL, bases_and_updates, defect, missed, smallest_rank
 
 from lowrank_ode import DLRT, LowRank, truncate
-from lowrank_ode.matrices import H, Identity, augment, augment_in_factors, cut, norm, orthonormal, restrict, truncation
+from lowrank_ode.integrators import dlrt
+from lowrank_ode.matrices import H, Identity, augment, augment_in_factors, cut, norm, orthonormal, truncation
+from lowrank_ode.matrices.augmented import Augmented
 
 DISTANCE = 10       # by how much ‖Y − cut(Y)‖ is from the tail, in units of EPS ‖S‖
 
@@ -132,18 +134,32 @@ def test_columns_that_lie_half_in_the_others_are_left_out():
         assert T.shape == (2, columns)
 
 
-@given(bases_and_updates())
-def test_a_basis_in_factors_is_the_basis(case):
-    U0, K = case
-    with patch.object(orthonormal, "TALL", 0):
-        Q = augment_in_factors(U0, K)
-    truth, r = augment(U0, K), U0.shape[1]
-    (X, C, one), eps = Q, eps_of(truth)
-    assert one == Identity(Q.shape[1]) and Q.shape == truth.shape and Q.dtype == truth.dtype
-    assert np.array_equal(X[:, :r], U0) and np.array_equal((X @ C)[:, :r], U0)
-    assert np.linalg.norm(X @ C - truth) <= 10 * eps * truth.shape[1]
-    assert defect(X @ C) <= ORTHONORMAL and missed(X @ C, K) <= RANGE
-    assert np.array_equal(H(C), H(np.hstack([np.eye(len(C.new), r), C.new])))
+@given(bases_and_updates(), seeds)
+def test_a_basis_in_factors_is_the_basis(case, seed):
+    """Planted: another product with U0."""
+    (U0, K), rng = case, np.random.default_rng(seed)
+    Q, truth, r = augment_in_factors(U0, K), augment(U0, K), U0.shape[1]
+    (m, k), size = truth.shape, 50 * eps_of(truth) * truth.shape[1]
+    assert Q.shape == truth.shape and Q.dtype == truth.dtype and np.array_equal(Q.dense(), truth) and np.array_equal(H(Q), H(truth))
+    A, P = rng.standard_normal((3, m)).astype(truth.dtype), rng.standard_normal((k, 2)).astype(truth.dtype)
+    assert np.linalg.norm(Q @ P - truth @ P) <= size * np.linalg.norm(P)
+    for product in (A @ Q, Q.from_left(A, A @ U0)):
+        assert np.linalg.norm(product - A @ truth) <= size * np.linalg.norm(A)
+    assert r == 0 or np.linalg.norm(Q.from_left(A, A @ U0 + 1) - A @ truth) > size * np.linalg.norm(A)
+
+
+def test_a_basis_grows_by_combinations_of_itself_and_new_columns():
+    rng = np.random.default_rng(0)
+    U0, B1, B2, E, T = (rng.standard_normal(shape) for shape in ((9, 2), (9, 3), (9, 2), (2, 3), (3, 3)))
+    Q = Augmented(U0, U0[:, :0], np.zeros((2, 0)))
+    P, S = rng.standard_normal((5, 1)), rng.standard_normal((2, 1))
+    once = Q.extended(B1, E, T)
+    assert Q.dense() is U0 and np.allclose(once.dense(), np.hstack([U0, U0 @ E + B1 @ T]), rtol=1e-14)
+    twice = once.extended(B2, P, S)
+    assert np.allclose(twice.dense(), np.hstack([once.dense(), once.dense() @ P + B2 @ S]), rtol=1e-14) and twice.shape == (9, 6)
+    for basis in (Q, once, twice):
+        X = rng.standard_normal((basis.shape[1], 2))
+        assert np.allclose(basis @ X, basis.dense() @ X, rtol=1e-14) and np.allclose(B1.T @ basis, B1.T @ basis.dense(), rtol=1e-13)
 
 
 def test_nothing_is_written_into_a_basis_to_which_nothing_is_added():
@@ -174,12 +190,10 @@ def test_steps_with_bases_in_factors_are_those_with_bases_multiplied_out(dtype):
     T = random_basis(rng, 40, 30, dtype)
     D, Z = rng.standard_normal((40, 7)).astype(dtype), rng.standard_normal((30, 7)).astype(dtype)
     for F in (lambda t, Y: T - Y, lambda t, Y: LowRank(D, Identity(7), Z, left=(Y.U, H(D) @ Y.U), right=(Y.V, H(Z) @ Y.V))):
-        for tall in (0, 35, 1000):
-            with patch.object(orthonormal, "TALL", tall):
+        for basis in (augment, augment_in_factors):
+            with patch.object(dlrt, "augment_in_factors", basis):
                 A.append(DLRT(0.01).step(Y, 0, 0.3, F))
-        assert max(norm(A[-1] - X) for X in A[-3:-1]) <= 50 * eps_of(Y.U) * norm(A[-1]) and len({X.rank for X in A[-3:]}) == 1
-    Q = LowRank(Y.U, orthonormal.Extension(5, np.zeros((5, 0), dtype)), Identity(5))
-    assert norm(restrict(Q, T, Y.V) - restrict(Y.U, T, Y.V)) <= 50 * eps_of(Y.U)
+        assert norm(A[-1] - A[-2]) <= 50 * eps_of(Y.U) * norm(A[-1]) and A[-1].rank == A[-2].rank
 
 
 def test_truncate_is_the_plain_decomposition():

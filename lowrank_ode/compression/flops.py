@@ -7,7 +7,7 @@ entries, O(b (n + m) + n m), and the products of matrices none of which has a si
 
 from bisect import bisect_right
 
-from ..matrices import check_count, orthonormal
+from ..matrices import check_count
 
 
 def prediction_flops(shape, rank=None, core=False):
@@ -37,7 +37,7 @@ def step_flops(shape, rank, batch, passes=1, first=False):
     Raises ValueError unless 1 ≤ rank ≤ min(n, m), 1 ≤ batch and passes is 1 or 3.
 
     >>> step_flops((500, 500), None, batch=256), step_flops((500, 500), 20, 256), step_flops((500, 500), 20, 256, passes=3)
-    (384000000, 49788800, 103017600)
+    (384000000, 49008000, 103017600)
     """
     (n, m), b = shape, check_count("batch", batch)
     if passes not in (1, 3):
@@ -58,18 +58,16 @@ def step_flops(shape, rank, batch, passes=1, first=False):
         augmented = _augmented(n, r, p, b) + _augmented(m, r, p, b)
         new_columns = 2 * b * (n + m) * p                               # of Û and V̂
         return forward_and_backward(r, core=True) + basis_updates + augmented + bases + new_columns + galerkin
-    augmented = (n + m) * (8 * r * p + 6 * p**2)                        # as in one pass of few rows, with U0ᵀK taken
+    augmented = (n + m) * (8 * r * p + 6 * p**2)                        # with U0ᵀK taken, and multiplied out
     starts = 2 * (n + m) * r**2                                         # U0 S0, V0 S0ᵀ
     gradients = 2 * forward_and_backward(r, core=False) + forward_and_backward(2 * r, core=True)
     return starts + gradients + basis_updates + augmented + bases + galerkin
 
 
 def _augmented(n, r, p, b):
-    """Of a basis of n rows: U0ᵀK, or (ΔᵀU0)ᵀ (ZᵀV0) in its place; R = K − U0 (U0ᵀK), RᵀR, B = R T, U0ᵀB, BᵀB; and a product with C, of
-    X = [U0, B], or of Δᵀ X if Û is kept in factors."""
+    """Of a basis of n rows: U0ᵀK, or (ΔᵀU0)ᵀ (ZᵀV0) in its place; R = K − U0 (U0ᵀK), RᵀR, B = R T, U0ᵀB, BᵀB; and [ΔᵀU0, ΔᵀB] C."""
     inside = 2 * (b if 2 * b <= n else n) * r * p
-    mended = 2 * (n if n < orthonormal.TALL else b) * (r + p) * p
-    return inside + n * (4 * r * p + 4 * p**2) + mended
+    return inside + n * (4 * r * p + 4 * p**2) + 2 * b * (r + p) * p
 
 
 def break_even(cost, most):

@@ -1,6 +1,6 @@
 """Matrices in factors: LowRank, block-diagonal sums, orthonormal bases and the two projections. Y = U S Vᴴ throughout."""
 
-from .direct_sum import DirectSum, H, Identity, blockwise
+from .direct_sum import DirectSum, H, Identity, blockwise, blockwise_in_threads, factors
 from .lowrank import LowRank, dense, leading, norm, outer, restrict
 from .orthonormal import augment, augment_in_factors, image, orth
 from .threads import THREADS, in_threads
@@ -17,12 +17,14 @@ __all__ = [
            "augment_in_factors",
            "best_approximation",
            "blockwise",
+           "blockwise_in_threads",
            "check_count",
            "check_ranks",
            "check_state",
            "check_truncation",
            "cut",
            "dense",
+           "factors",
            "image",
            "in_threads",
            "leading",

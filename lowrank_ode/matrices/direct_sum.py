@@ -67,7 +67,7 @@ class DirectSum:
         return f"DirectSum({list(self.blocks)})"
 
     def __iter__(self):
-        return map(DirectSum, zip(*map(_factors, self.blocks), strict=True))
+        return map(DirectSum, zip(*map(factors, self.blocks), strict=True))
 
     @property
     def shape(self):
@@ -94,9 +94,9 @@ class DirectSum:
     __rmul__ = __mul__
 
 
-def _factors(X):
-    m, n = X.shape
-    return (Identity(m), X, Identity(n)) if isinstance(X, np.ndarray) else X
+def factors(X):
+    """U, S, V of a matrix; of an ndarray W Identity, W, Identity."""
+    return (Identity(X.shape[0]), X, Identity(X.shape[1])) if isinstance(X, np.ndarray) else X
 
 
 def blockwise(function, threads=False):
@@ -118,7 +118,9 @@ def blockwise(function, threads=False):
     return of_blocks
 
 
-blockwise_in_threads = functools.partial(blockwise, threads=True)
+def blockwise_in_threads(function):
+    """`blockwise`, with threads."""
+    return blockwise(function, threads=True)
 
 
 @blockwise_in_threads

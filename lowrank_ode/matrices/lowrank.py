@@ -8,6 +8,7 @@ from scipy.linalg import norm as frobenius
 from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
+from .augmented import Augmented
 from .direct_sum import DirectSum, H, Identity, blockwise, blockwise_in_threads
 
 
@@ -147,6 +148,7 @@ def outer(K, V):
 def restrict(U, G, V):
     """Uᴴ G V; of a G = A S Bᴴ in factors as (UᴴA) S (BᴴV), so that G is not multiplied out in between."""
     if not isinstance(G, LowRank):
+        U, V = (X.dense() if isinstance(X, Augmented) else X for X in (U, V))
         return H(U) @ G @ V
     return H(_adjoint_times(G.U, U, G.left)) @ G.S @ _adjoint_times(G.V, V, G.right)
 
@@ -180,8 +182,8 @@ def norm(X):
 
 def _adjoint_times(factor, X, known):
     """factorᴴ X, where known = (X0, factorᴴ X0), if given, spares the leading columns of X that are X0."""
-    if isinstance(X, LowRank):
-        return _adjoint_times(factor, X.U, known) @ X.S @ H(X.V)
+    if isinstance(X, Augmented):
+        return X.from_left(H(factor), _adjoint_times(factor, X.U0, known))
     if known is None or X.ndim != 2 or not (X is known[0] or np.array_equal(X[:, :known[0].shape[1]], known[0])):
         return H(factor) @ X
     done = known[1].shape[1]

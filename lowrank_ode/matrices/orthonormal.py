@@ -1,16 +1,14 @@
 """Orthonormal bases made of matrix products: block Gram–Schmidt and Gram matrices, each done twice."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy.linalg import get_lapack_funcs, norm
 
+from .augmented import Augmented
 from .direct_sum import H, Identity, blockwise_in_threads
 from .lowrank import LowRank
 
 DROP = 10       # a direction of K below DROP · EPS · ‖K‖ is rounding, and is dropped
 RESOLVE = 10    # one Gram matrix RᴴR resolves singular values down to σ₁(R) √(RESOLVE · p · EPS); the rest goes round again
-TALL = 1000     # of fewer rows a basis is multiplied out: then this takes no longer than two more small factors in a step
 
 
 @blockwise_in_threads
@@ -25,22 +23,17 @@ def augment(U0, K):
     """
     if isinstance(U0, Identity):
         return U0
-    return _multiplied_out(*_augmented(U0, K))
+    return _augmented(U0, K).dense()
 
 
 @blockwise_in_threads
 def augment_in_factors(U0, K):
-    """The basis Û = X C of `augment`, not multiplied out: LowRank(X, C, Identity), with X as large as Û and a small C; or, if it has fewer
-    than TALL rows, Û itself, for then a step is sooner done with it.
-    """
-    if isinstance(U0, Identity):
-        return U0
-    X, C = _augmented(U0, K)
-    return LowRank(X, C, Identity(C.shape[1])) if len(X) >= TALL else _multiplied_out(X, C)
+    """The basis Û of `augment`, as an `Augmented`, which is not multiplied out."""
+    return U0 if isinstance(U0, Identity) else _augmented(U0, K)
 
 
 def _augmented(U0, K):
-    """(X, C) with Û = X C. X = [U0, B] is orthonormal but for the rounding errors of one Gram–Schmidt process, which C mends.
+    """Û = [U0, [U0, B] C]. [U0, B] is orthonormal but for the rounding errors of one Gram–Schmidt process, which C mends.
 
     Each round orthogonalises K against the basis, takes the directions that one Gram matrix resolves, and orthogonalises them again
     ("twice is enough"), in C; what it does not resolve, a steeply graded rest, is left to the next round. A benign K takes one round.
@@ -50,78 +43,28 @@ def _augmented(U0, K):
     scale = norm(np.ravel(K), check_finite=False)
     if not np.isfinite(scale):
         raise ValueError("K: NaN or Inf in a basis update, expected finite numbers: the field is not finite, or the step size too large")
-    C = Extension(r, np.zeros((r, 0), U0.dtype))
+    Q = Augmented(U0, U0[:, :0], np.zeros((r, 0), U0.dtype))
     if scale == 0:
-        return U0, C
-    inside, K = H(U0) @ whole / scale, K / scale
+        return Q
+    inside = H(U0) @ whole
     eps = max(np.finfo(A.dtype).eps for A in (U0, K))
-    X = np.empty((m, r + K.shape[1]), np.result_type(U0, K))
-    X[:, :r] = U0
-    while K.shape[1] and C.shape[1] < m:
-        done, k = C.shape
-        U = X[:, :done]
-        if inside is None:
-            inside = H(H(K) @ U @ C)
-        R = U @ (C @ inside)
+    while K.shape[1] and Q.shape[1] < m:
+        R = Q @ (H(H(K) @ Q) if inside is None else inside)
         np.subtract(K, R, out=R)
-        T, rest = _independent(H(R) @ R, (DROP * eps) ** 2, RESOLVE * K.shape[1] * eps, m - k)
+        R /= scale
+        T, rest = _independent(H(R) @ R, (DROP * eps) ** 2, RESOLVE * K.shape[1] * eps, m - Q.shape[1])
         if not T.shape[1]:
             break
-        B = np.matmul(R, T, out=X[:, done:done + T.shape[1]])
-        E = H(H(B) @ U @ C)
+        B = R @ T
+        E = H(H(B) @ Q)
         T = orthonormalising(H(B) @ B - H(E) @ E)
         K = R[:, rest]
         if T.shape[1] < len(T):
             kept = T.any(axis=1)
             K = R if kept.any() else K                              # what is left out now is not lost
-            X[:, done:done + T.shape[1]], E, T = B[:, kept], E[:, kept], T[kept]
-        C, inside = C.extended(-(C @ (E @ T)), T), None
-    return X[:, :C.shape[0]], C
-
-
-def _multiplied_out(X, C):
-    """X C, in the memory of X, where there are new columns."""
-    r, k = C.r, C.shape[1]
-    if k > r:
-        X[:, r:k] = X @ C.new
-    return X[:, :k]
-
-
-@dataclass(frozen=True, eq=False)
-class Extension:
-    """The matrix [E, new], E the first r columns of an identity: [U0, B] times it begins with U0, as long as U0 has r columns."""
-
-    r: int
-    new: np.ndarray
-    __array_ufunc__ = None
-
-    @property
-    def shape(self):
-        return len(self.new), self.r + self.new.shape[1]
-
-    @property
-    def dtype(self):
-        return self.new.dtype
-
-    def extended(self, A, T):
-        """[[self, A], [0, T]]."""
-        (m, n), (p, q) = self.new.shape, T.shape
-        new = np.zeros((m + p, n + q), T.dtype)
-        new[:m, :n], new[:m, n:], new[m:, n:] = self.new, A, T
-        return Extension(self.r, new)
-
-    def adjoint(self):
-        return H(np.eye(*self.shape, dtype=self.dtype) @ self)
-
-    def __matmul__(self, X):
-        if len(self.new) == self.r:
-            return X
-        product = self.new @ X[self.r:]
-        product[:self.r] += X[:self.r]
-        return product
-
-    def __rmatmul__(self, X):
-        return np.hstack([X[:, :self.r], X @ self.new]) if len(self.new) > self.r else X
+            B, E, T = B[:, kept], E[:, kept], T[kept]
+        Q, inside, scale = Q.extended(B, -(E @ T), T), None, 1
+    return Q
 
 
 def orthonormalising(G):

@@ -1,0 +1,66 @@
+"""A larger basis that is kept in factors while a step works with it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .direct_sum import H
+
+
+@dataclass(frozen=True, eq=False)
+class Augmented:
+    """The m × (r + k) basis Û = [U0, [U0, B] C] with U0 (m, r), B (m, p), C (r + p, k).
+
+    Products with it come from products with U0 and B, which are never joined or multiplied out: Û @ P and A @ Û are ndarrays.
+    """
+
+    U0: np.ndarray
+    B: np.ndarray
+    C: np.ndarray
+    __array_ufunc__ = None      # ndarrays leave `A @ Û` to the method below
+
+    @property
+    def shape(self):
+        return len(self.U0), self.U0.shape[1] + self.C.shape[1]
+
+    @property
+    def dtype(self):
+        return np.result_type(self.U0, self.B, self.C)
+
+    def dense(self):
+        """The ndarray; U0 itself where nothing was added to it."""
+        r = self.U0.shape[1]
+        return np.hstack([self.U0, self.U0 @ self.C[:r] + self.B @ self.C[r:]]) if self.C.shape[1] else self.U0
+
+    def adjoint(self):
+        return H(self.dense())
+
+    def extended(self, B, P, T):
+        """[Û, Û P + B T]."""
+        (p, k), C = self.C.shape, np.vstack([self._coordinates(P), T])
+        if not k:
+            return Augmented(self.U0, B, C)
+        return Augmented(self.U0, np.hstack([self.B, B]), np.hstack([np.pad(self.C, ((0, len(C) - p), (0, 0))), C]))
+
+    def from_left(self, A, AU0):
+        """A Û, for one who knows A U0 already."""
+        return np.hstack([AU0, np.hstack([AU0, A @ self.B]) @ self.C]) if self.C.shape[1] else AU0
+
+    def __rmatmul__(self, A):
+        return self.from_left(A, A @ self.U0)
+
+    def __matmul__(self, P):
+        r, X = self.U0.shape[1], self._coordinates(P)
+        product = self.U0 @ X[:r]
+        if len(X) > r:
+            product += self.B @ X[r:]
+        return product
+
+    def _coordinates(self, P):
+        """X with Û P = [U0, B] X."""
+        r = self.U0.shape[1]
+        if len(P) == r:
+            return P
+        X = self.C @ P[r:]
+        X[:r] += P[:r]
+        return X
