@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import block_diag
 from scipy.linalg import norm as frobenius
 from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
@@ -204,5 +203,7 @@ def _alike(Y, X):
 def _diag(S, Z, dtype):
     if isinstance(S, Identity) and isinstance(Z, Identity):
         return Identity(S.n + Z.n, S.scale)
-    S, Z = (X.scale * np.eye(X.n, dtype=dtype) if isinstance(X, Identity) else X for X in (S, Z))
-    return block_diag(S, Z)
+    (p, q), (m, n) = S.shape, Z.shape
+    diag = np.zeros((p + m, q + n), dtype)
+    diag[:p, :q], diag[p:, q:] = (X.scale * np.eye(X.n) if isinstance(X, Identity) else X for X in (S, Z))
+    return diag

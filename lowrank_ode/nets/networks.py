@@ -12,7 +12,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from ..matrices import THREADS, DirectSum, LowRank, check_count, check_ranks, in_threads, orth
+from ..matrices import THREADS, DirectSum, LowRank, check_count, check_ranks, in_threads
 from .activations import ACTIVATIONS
 from .layers import Dense, Flatten, MaxPool, Patches
 from .losses import LOSSES
@@ -208,5 +208,5 @@ def _dense_start(rng, m, n, gain, dtype):
 
 def _lowrank_start(rng, m, n, r, gain, dtype):
     r = check_count("rank", r, most=min(m, n), where=f" for a {m} × {n} layer")
-    U, V = (orth(rng.standard_normal((k, r))).astype(dtype) for k in (m, n))
+    U, V = (np.linalg.qr(rng.standard_normal((k, r)))[0].astype(dtype) for k in (m, n))
     return LowRank(U, (np.sqrt(gain * m) / r * rng.standard_normal((r, r))).astype(dtype), V)
