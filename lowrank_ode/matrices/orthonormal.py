@@ -5,6 +5,7 @@ from scipy.linalg import get_lapack_funcs, norm
 
 from .augmented import Augmented
 from .direct_sum import H, Identity, blockwise_in_threads
+from .lapack import inverted_upper
 from .lowrank import LowRank
 
 DROP = 10       # a direction of K below DROP · EPS · ‖K‖ is rounding, and is dropped
@@ -89,12 +90,12 @@ def _independent(G, least, resolved, most):
     has is at most `least`, or `resolved` times the largest square.
     """
     largest = G.diagonal().real.max()
-    factor, invert = get_lapack_funcs(("pstrf", "trtri"), (G,))
+    factor, = get_lapack_funcs(("pstf2",), (G,))
     C, pivots, rank, _ = factor(G, tol=max(least, resolved * largest))
     rank, pivots = min(rank, most) if largest > least else 0, pivots - 1
     T = np.zeros((len(G), rank), G.dtype)
     if rank:
-        T[pivots[:rank]] = np.triu(invert(C[:rank, :rank])[0])
+        T[pivots[:rank]] = inverted_upper(C[:rank, :rank])
     return T, pivots[rank:]
 
 

@@ -1,10 +1,10 @@
 """The two projections of the subject: onto the matrices of low rank, and onto their tangent space."""
 
 import numpy as np
-from scipy.linalg import LinAlgError, cholesky, get_lapack_funcs
 from scipy.linalg import norm as frobenius
 
 from .direct_sum import H, Identity, blockwise, blockwise_in_threads
+from .lapack import inverted
 from .lowrank import LowRank, dense, outer
 from .orthonormal import augment, orth, orthonormalising
 from .validation import check_count, check_finite
@@ -99,18 +99,17 @@ def _above(S, least):
     if inverse is None:
         return False
     try:
-        cholesky(np.eye(len(S), dtype=S.dtype) - H(least * inverse) @ (least * inverse), check_finite=False)
-    except LinAlgError:
+        np.linalg.cholesky(np.eye(len(S), dtype=S.dtype) - H(least * inverse) @ (least * inverse))
+    except np.linalg.LinAlgError:
         return False
     return True
 
 
 def _inverse(A, least):
     """None if A is singular, or so near to it that its smallest singular value is below `least`: ‖least · A⁻¹‖ ≥ √r."""
-    decompose, invert = get_lapack_funcs(("getrf", "getri"), (A,))
-    *lu, singular = decompose(A)
-    inverse = A if singular else invert(*lu)[0]
-    return inverse if not singular and least * frobenius(np.ravel(inverse), check_finite=False) < len(A)**0.5 else None
+    inverse = inverted(A)
+    near = inverse is None or not least * frobenius(np.ravel(inverse), check_finite=False) < len(A)**0.5
+    return None if near else inverse
 
 
 def _polished(U):

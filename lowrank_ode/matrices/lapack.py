@@ -1,0 +1,35 @@
+"""Inverses of small matrices, with one BLAS at work.
+
+NumPy and SciPy come with a BLAS each, and each with threads of its own, which go on spinning for a while after their work. Where calls
+alternate, those of one hold the cores that the other wants. So SciPy, which has the better routines, gets matrices only that are too small
+for its threads.
+"""
+
+import numpy as np
+from scipy.linalg import get_lapack_funcs
+
+UNTHREADED = 100        # rows
+
+
+def inverted(A):
+    """A⁻¹, or None if A is singular."""
+    if len(A) > UNTHREADED:
+        try:
+            return np.linalg.inv(A)
+        except np.linalg.LinAlgError:
+            return None
+    decompose, invert = get_lapack_funcs(("getrf", "getri"), (A,))
+    *lu, singular = decompose(A)
+    return None if singular else invert(*lu)[0]
+
+
+def inverted_upper(C):
+    """The inverse of the upper triangle of C, whatever is below its diagonal: of a large one by that of halves, and products."""
+    n, k = len(C), len(C) // 2
+    if n <= UNTHREADED:
+        invert, = get_lapack_funcs(("trtri",), (C,))
+        return np.triu(invert(C)[0])
+    T = np.zeros_like(C)
+    T[:k, :k], T[k:, k:] = inverted_upper(C[:k, :k]), inverted_upper(C[k:, k:])
+    T[:k, k:] = -T[:k, :k] @ (C[:k, k:] @ T[k:, k:])
+    return T

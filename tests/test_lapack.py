@@ -1,0 +1,53 @@
+"""Inverses of small matrices, on both sides of the size where another routine takes over, against what an inverse is."""
+
+import numpy as np
+import pytest
+from strategies import random_basis
+
+from lowrank_ode.matrices import H, lapack
+
+SIZES = [1, 2, 99, 100, 101, 203]
+DTYPES = [np.float32, np.float64, np.complex64, np.complex128]
+
+
+def is_inverse(T, A):
+    """T A = 1 to rounding, (n + 4) EPS ‖T‖ ‖A‖: four for a product of complex numbers."""
+    defect = np.linalg.norm(T @ A - np.eye(len(A)))
+    return T.dtype == A.dtype and defect <= (len(A) + 4) * np.finfo(A.dtype).eps * np.linalg.norm(T) * np.linalg.norm(A)
+
+
+def graded(n, dtype):
+    """Singular values from 1 to 1e-4, and 1e-8 in double precision."""
+    rng, digits = np.random.default_rng(n), 4 if np.finfo(dtype).eps > 1e-10 else 8
+    return ((random_basis(rng, n, n, dtype) * 10.0 ** -np.linspace(0, digits, n)) @ H(random_basis(rng, n, n, dtype))).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", SIZES)
+def test_inverses_of_full_and_of_triangular_matrices(n, dtype):
+    A = graded(n, dtype)
+    C = np.linalg.qr(A)[1]
+    below = np.tril(np.full((n, n), 7, dtype), -1)
+    T = lapack.inverted_upper(C + below)
+    assert is_inverse(lapack.inverted(A), A) and is_inverse(T, C) and np.array_equal(T, np.triu(T))
+    assert n == 1 or not is_inverse(lapack.inverted_upper(2 * np.diag(C.diagonal()) - C), C)                     # planted: another corner
+    assert not is_inverse(lapack.inverted(H(A) + np.eye(n, dtype=dtype)), A)
+
+
+@pytest.mark.parametrize("n", SIZES)
+def test_a_singular_matrix_has_no_inverse(n):
+    assert lapack.inverted(np.zeros((n, n))) is None and lapack.inverted(np.diag(np.arange(n) * 1.0)) is None
+    assert lapack.inverted(np.diag(np.arange(n) + 1.0)) is not None
+
+
+def test_scipy_gets_small_matrices_only(monkeypatch):
+    seen, routines = [], lapack.get_lapack_funcs
+
+    def watched(names, matrices):
+        seen.append(len(matrices[0]))
+        return routines(names, matrices)
+
+    monkeypatch.setattr(lapack, "get_lapack_funcs", watched)
+    for n in SIZES:
+        lapack.inverted(np.eye(n)), lapack.inverted_upper(np.eye(n))
+    assert max(seen) == lapack.UNTHREADED and len(seen) == 4 + 4 + 2 + 4        # of 101 two halves, of 203 four quarters
