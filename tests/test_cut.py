@@ -11,7 +11,7 @@ from test_orthonormal import ORTHONORMAL, bases_and_updates, defect, missed, sma
 
 from lowrank_ode import DLRT, LowRank, truncate
 from lowrank_ode.integrators import dlrt
-from lowrank_ode.matrices import H, Identity, augment, augment_in_factors, cut, norm, orthonormal, truncation
+from lowrank_ode.matrices import DirectSum, H, Identity, augment, augment_in_factors, cut, norm, orthonormal, truncation
 from lowrank_ode.matrices.augmented import Augmented
 
 DISTANCE = 10       # by how much ‖Y − cut(Y)‖ is from the tail, in units of EPS ‖S‖
@@ -115,15 +115,52 @@ def test_a_cut_that_leaves_out_one_of_its_steps_is_no_truncation(monkeypatch):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128])
+def test_whether_all_singular_values_are_above_a_number_is_decided_to_rounding(dtype):
+    """Full cores, far from normal, of both signs; σ_min is 1e-3. A singular core has none above anything."""
+    rng, margin = np.random.default_rng(0), 1e4 * np.finfo(dtype).eps
+    for _ in range(20):
+        P, Q = random_basis(rng, 6, 6, dtype), random_basis(rng, 6, 6, dtype)
+        S = ((P * np.geomspace(1, 1e-3, 6)) @ Q).astype(dtype)
+        assert all(truncation._above(X, 1e-3 * (1 - margin)) and not truncation._above(X, 1e-3 * (1 + margin)) for X in (S, -S, H(S)))
+    shears = np.array([[1, 100], [0, 1]]), np.array([[1, 0], [100, 1]])
+    for S in (np.diag([1, 0]), np.diag([1, np.finfo(dtype).smallest_subnormal]), *shears):
+        assert not truncation._above(S.astype(dtype), 0.05) and not truncation._above(-S.astype(dtype), 0.05)
+
+
+def test_cut_does_not_inherit_the_defect_of_the_bases():
+    """One Newton step squares it. Planted: none."""
+    Y, rng = after_a_step(0.1, np.float64), np.random.default_rng(0)
+    U, V = (X + 1e-6 * rng.standard_normal(X.shape) for X in (Y.U, Y.V))
+    for A, B in ((U, Y.V), (Y.U, V)):
+        Z = cut(LowRank(A, Y.S, B), max_rank=30)
+        assert max(np.linalg.norm(H(X) @ X - np.eye(30)) for X in (Z.U, Z.V)) <= 1e-8
+        assert norm(Z - truncate(LowRank(A, Y.S, B), max_rank=30)) <= 1e-12 * norm(Z)
+        with patch.object(truncation, "_polished", lambda X: X):
+            Z = cut(LowRank(A, Y.S, B), max_rank=30)
+        assert max(np.linalg.norm(H(X) @ X - np.eye(30)) for X in (Z.U, Z.V)) > 1e-6
+
+
+def test_cut_refuses_what_truncate_refuses():
+    Y = after_a_step(0.1)
+    for wrong, options, message in ((Y, {"tol": -1}, "tol: got -1"), (Y, {"max_rank": 0}, "max_rank: got 0"),
+                                    (LowRank(Y.U, Y.S * np.float32(np.nan), Y.V), {}, "S: ")):
+        for function in (cut, truncate):
+            with pytest.raises(ValueError, match=message):
+                function(wrong, **options)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128])
 @pytest.mark.parametrize("distance", [0, 1e-7, 1e-4, 0.99, 1.01, 10])
-def test_orthonormalising_is_an_inverse_root_whatever_the_distance_from_1(dtype, distance):
+def test_orthonormalising_is_an_inverse_root_whatever_the_distance_from_1(monkeypatch, dtype, distance):
     """‖D‖ in units of EPS^⅓, where the series ends and Cholesky begins. Planted: a series that ends one term earlier."""
     rng, eps = np.random.default_rng(0), np.finfo(dtype).eps
     D = rng.standard_normal((6, 6)) + (1j * rng.standard_normal((6, 6)) if dtype is np.complex128 else 0)
     D = (D + H(D)) / np.linalg.norm(D + H(D)) * distance * eps**(1 / 3)
     G = (np.eye(6) + D).astype(dtype)
+    factored, independent = [], orthonormal._independent
+    monkeypatch.setattr(orthonormal, "_independent", lambda *args: factored.append(args) or independent(*args))
     T = orthonormal.orthonormalising(G)
-    assert T.dtype == dtype and np.linalg.norm(H(T) @ G @ T - np.eye(6)) <= 6 * eps
+    assert bool(factored) == (distance > 1) and T.dtype == dtype and np.linalg.norm(H(T) @ G @ T - np.eye(6)) <= 6 * eps
     short = np.eye(6) - D / 2
     assert distance < 0.1 or np.linalg.norm(H(short) @ G @ short - np.eye(6)) > 6 * eps
 
@@ -146,6 +183,12 @@ def test_a_basis_in_factors_is_the_basis(case, seed):
     for product in (A @ Q, Q.from_left(A, A @ U0)):
         assert np.linalg.norm(product - A @ truth) <= size * np.linalg.norm(A)
     assert r == 0 or np.linalg.norm(Q.from_left(A, A @ U0 + 1) - A @ truth) > size * np.linalg.norm(A)
+
+
+def test_bases_in_factors_of_a_network_are_those_of_its_blocks():
+    U0, K = np.eye(5, 2), np.ones((5, 1))
+    Q = augment_in_factors(DirectSum([U0, Identity(3)]), DirectSum([K, np.ones((3, 2))]))
+    assert np.array_equal(Q.blocks[0].dense(), augment(U0, K)) and Q.blocks[1] == Identity(3)
 
 
 def test_a_basis_grows_by_combinations_of_itself_and_new_columns():

@@ -147,7 +147,6 @@ def outer(K, V):
 def restrict(U, G, V):
     """Uᴴ G V; of a G = A S Bᴴ in factors as (UᴴA) S (BᴴV), so that G is not multiplied out in between."""
     if not isinstance(G, LowRank):
-        U, V = (X.dense() if isinstance(X, Augmented) else X for X in (U, V))
         return H(U) @ G @ V
     return H(_adjoint_times(G.U, U, G.left)) @ G.S @ _adjoint_times(G.V, V, G.right)
 
