@@ -25,6 +25,17 @@ def test_graded_blocks_of_all_shapes_are_captured(seed):
     assert augments(seed)
 
 
+@pytest.mark.parametrize("dtype, decades", [(np.float32, 40), (np.float32, 43), (np.float64, 311), (np.float64, 320)])
+def test_a_block_of_subnormal_numbers_is_captured(dtype, decades):
+    """As the same block is, times a power of 2. Planted: Gram–Schmidt without scaling, in numbers of a few digits."""
+    rng, up = np.random.default_rng(0), 900 if dtype == np.float64 else 120
+    U0, K = random_basis(rng, 50, 4, dtype), (10.0 ** -decades * rng.standard_normal((50, 4))).astype(dtype)
+    larger = np.ldexp(K, up)
+    assert missed(augment(U0, K), larger) <= RANGE
+    R = K - U0 @ (U0.T @ K)
+    assert missed(np.linalg.qr(np.hstack([U0, np.ldexp(R, up)]))[0], larger) > RANGE
+
+
 def nothing_left_out(monkeypatch):
     """Planted: what is left out when columns are orthogonalised again does not go round once more, for it is there, with nothing in it."""
     mended = orthonormal.orthonormalising

@@ -47,6 +47,8 @@ def _augmented(U0, K):
     Q = Augmented(U0, U0[:, :0], np.zeros((r, 0), U0.dtype))
     if scale == 0:
         return Q
+    if scale < np.finfo(K.dtype).tiny / np.finfo(K.dtype).eps:      # products would be subnormal numbers, of a few digits
+        return _augmented(U0, K / scale)
     inside = H(U0) @ whole
     eps = max(np.finfo(A.dtype).eps for A in (U0, K))
     while K.shape[1] and Q.shape[1] < m:
