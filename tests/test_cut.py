@@ -143,7 +143,7 @@ def test_cut_does_not_inherit_the_defect_of_the_bases():
 def test_cut_refuses_what_truncate_refuses():
     Y = after_a_step(0.1)
     for wrong, options, message in ((Y, {"tol": -1}, "tol: got -1"), (Y, {"max_rank": 0}, "max_rank: got 0"),
-                                    (LowRank(Y.U, Y.S * np.float32(np.nan), Y.V), {}, "S: ")):
+                                    *((LowRank(Y.U, np.full_like(Y.S, bad), Y.V), {}, "S: ") for bad in (np.nan, np.inf))):
         for function in (cut, truncate):
             with pytest.raises(ValueError, match=message):
                 function(wrong, **options)
