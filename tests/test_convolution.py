@@ -190,3 +190,13 @@ def test_a_gradient_is_the_sum_over_parts_of_the_batch_whose_images_fit_into_the
 
 def test_a_window_may_be_as_large_as_the_image():
     assert Patches(5).shape((5, 7, 2)) == (1, 3, 50) and MaxPool(4).shape((4, 5, 3)) == (1, 1, 3)
+
+
+@pytest.mark.parametrize("rank, in_factors", [(1, True), (20, False)])
+def test_it_is_the_kernel_of_a_network_that_decides_whether_its_gradient_is_in_factors(rank, in_factors):
+    """200 × 360: 4 (rank + 16) (200 + 360) is on either side of 200 · 360."""
+    net, rng = Network((4, 4, 40), (Patches(3), Dense(200), Flatten(), Dense(3, "identity"))), np.random.default_rng(0)
+    params, batch = net.init(rng, [rank, None]), (rng.standard_normal((2, 640)), rng.integers(0, 3, 2))
+    G = net.value_and_grad(params, *batch)[1].blocks[0]
+    truth = net.value_and_grad(dense(params), *batch)[1].blocks[0]
+    assert isinstance(G, LowRank) == in_factors and np.allclose(dense(G), dense(truth), rtol=1e-10, atol=1e-12)
