@@ -1,5 +1,5 @@
 """The larger τ, the fewer weights DLRT keeps: on 5,000 images, to go without half of them costs less than two percentage points of test
-accuracy, without nine of ten less than five.
+accuracy, without nine of ten less than six.
 
 The network 784-500-500-500-500-10, trained by DLRT with relative tolerance τ from random cores of rank 150, the last layer dense: test
 accuracy against the number of weights for prediction (K = U S and V stored), left, and for training as the paper counts (bases and core of
