@@ -1,5 +1,5 @@
-"""With one thread a low-rank training step takes about half as long as the three-pass scheme in PyTorch, and less than twice as long as its
-matrix products alone, but for the smallest ones; at width 5120 it is cheaper than a dense one up to rank 400 at least.
+"""With one thread a low-rank training step takes half as long as the three-pass scheme in PyTorch or less, and less than twice as long as
+its matrix products alone, but for the smallest ones; at width 5120 it is cheaper than a dense one up to rank 400 at least.
 
 The network 784-w-w-w-w-10 in float32, w = 500 and 5120, batch 256: seconds of one DLRT step of fixed rank (tau 0, max_rank r), of one step
 with dense weights, and of a prediction for 250 images (K = U S and V stored), medians, each time the second of two in a row. The floor is

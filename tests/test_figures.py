@@ -194,14 +194,15 @@ def cheaper_than_dense_and_than_pytorch(data):
 
 
 def beats_pytorch(data):
-    """The three passes in PyTorch take 1.9 times as long as a step at the six points, on two threads 1.7 times."""
+    """The three passes in PyTorch take twice as long as a step at the six points; on two threads 1.5 times at w = 500 up to rank 50."""
     took = {(row["threads"], row["width"], row["rank"]): row["seconds"] for row in data["rows"] if row["what"] == "train"}
-    return all(took[threads, *point]["torch"] > factor * took[threads, *point]["ours"] for threads, factor in (("one", 1.9), ("two", 1.7))
-               for point in data["settings"]["points"])
+    least = {("two", 500, 10): 1.5, ("two", 500, 50): 1.5}
+    return all(took[case]["torch"] > least.get(case, 2) * took[case]["ours"]
+               for threads in ("one", "two") for case in ((threads, *point) for point in data["settings"]["points"]))
 
 
 def test_timings_claim():
-    """Twice its matrix products, but for the smallest; about half of PyTorch's three passes; the tables of the docs are of the JSON."""
+    """Twice its matrix products, but for the smallest; half of PyTorch's three passes; the tables of the docs are of the JSON."""
     data = stored("timings")
     beyond = beyond_twice_their_products(data)
     assert ("DLRT", 500, 5) in beyond and all(width == 500 and rank <= 10 for _, width, rank in beyond) and beats_pytorch(data)
