@@ -140,6 +140,13 @@ def test_cut_does_not_inherit_the_defect_of_the_bases():
         assert max(np.linalg.norm(H(X) @ X - np.eye(30)) for X in (Z.U, Z.V)) > 1e-6
 
 
+@pytest.mark.parametrize("n", [20, 40])
+def test_the_rank_of_a_core_whose_norm_is_no_number_of_single_precision(n):
+    E = np.eye(n, dtype=np.float32)
+    Y = LowRank(E, E * np.float32(1e38), E)
+    assert cut(Y, 0.1, relative=True).rank == truncate(Y, 0.1, relative=True).rank == n
+
+
 def test_cut_refuses_what_truncate_refuses():
     Y = after_a_step(0.1)
     for wrong, options, message in ((Y, {"tol": -1}, "tol: got -1"), (Y, {"max_rank": 0}, "max_rank: got 0"),

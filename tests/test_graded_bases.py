@@ -36,6 +36,11 @@ def test_a_block_of_subnormal_numbers_is_captured(dtype, decades):
     assert missed(np.linalg.qr(np.hstack([U0, np.ldexp(R, up)]))[0], larger) > RANGE
 
 
+@pytest.mark.parametrize("dtype, size", [(np.complex128, 1e-320), (np.complex64, 1e-44), (int, 1), (bool, 1)])
+def test_subnormal_complex_and_whole_numbers_are_no_fault(dtype, size):
+    assert augment(np.zeros((3, 0), np.result_type(dtype, np.float32)), np.full((3, 1), size).astype(dtype)).shape == (3, 1)
+
+
 def nothing_left_out(monkeypatch):
     """Planted: what is left out when columns are orthogonalised again does not go round once more, for it is there, with nothing in it."""
     mended = orthonormal.orthonormalising

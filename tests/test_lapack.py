@@ -40,6 +40,11 @@ def test_a_singular_matrix_has_no_inverse(n):
     assert lapack.inverted(np.diag(np.arange(n) + 1.0)) is not None
 
 
+@pytest.mark.parametrize("n", [90, 101])
+def test_an_inverse_that_overflows_is_infinite(n):
+    assert not np.isfinite(lapack.inverted((np.eye(n) - 10 * np.eye(n, k=1)).astype(np.float32))).all()
+
+
 def test_scipy_gets_small_matrices_only(monkeypatch):
     seen, routines = [], lapack.get_lapack_funcs
 

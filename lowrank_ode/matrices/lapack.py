@@ -15,7 +15,8 @@ def inverted(A):
     """A⁻¹, or None if A is singular."""
     if len(A) > UNTHREADED:
         try:
-            return np.linalg.inv(A)
+            with np.errstate(over="ignore"):                    # an infinite inverse is one, as it is to SciPy
+                return np.linalg.inv(A)
         except np.linalg.LinAlgError:
             return None
     decompose, invert = get_lapack_funcs(("getrf", "getri"), (A,))

@@ -41,14 +41,16 @@ def _augmented(U0, K):
     """
     (m, r), whole = U0.shape, K
     K = K.dense() if isinstance(K, LowRank) else K
+    K = K if np.issubdtype(K.dtype, np.inexact) else K.astype(float)
     scale = norm(np.ravel(K), check_finite=False)
     if not np.isfinite(scale):
         raise ValueError("K: NaN or Inf in a basis update, expected finite numbers: the field is not finite, or the step size too large")
     Q = Augmented(U0, U0[:, :0], np.zeros((r, 0), U0.dtype))
     if scale == 0:
         return Q
-    if scale < np.finfo(K.dtype).tiny / np.finfo(K.dtype).eps:      # products would be subnormal numbers, of a few digits
-        return _augmented(U0, K / scale)
+    tiny = float(np.finfo(K.dtype).tiny)
+    if scale < tiny / np.finfo(K.dtype).eps:                        # products would be subnormal numbers, of a few digits
+        return _augmented(U0, K * (1 / tiny))
     inside = H(U0) @ whole
     eps = max(np.finfo(A.dtype).eps for A in (U0, K))
     while K.shape[1] and Q.shape[1] < m:

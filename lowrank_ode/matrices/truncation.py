@@ -58,7 +58,7 @@ def cut(Y, tol=0.0, relative=False, max_rank=None):
 
 def _rank(sigma, tol, relative, max_rank):
     """The smallest r ≥ 1 with a tail (Σ_{i>r} σᵢ²)^½ ≤ θ, or max_rank if that is less; and θ."""
-    tail = np.append(np.hypot.accumulate(sigma[::-1])[::-1], 0)           # without underflow
+    tail = np.append(np.hypot.accumulate(sigma[::-1].astype(float))[::-1], 0)      # without underflow, or overflow in single precision
     theta = float(tol * tail[0] if relative else tol)
     r = max(1, np.argmax(tail <= theta))
     return min(r, max_rank or r), theta
