@@ -10,7 +10,7 @@ from lowrank_ode import DLRT, AdaptiveBUG, Dense
 from lowrank_ode.compression import break_even, merged, prediction_flops, step_flops
 from lowrank_ode.integrators import dlrt
 from lowrank_ode.matrices import H, orthonormal, truncation
-from lowrank_ode.nets import mlp
+from lowrank_ode.nets import mlp, networks, rooms
 from lowrank_ode.substeps import euler
 from lowrank_ode.training import gradient_field
 
@@ -67,6 +67,21 @@ def test_products_are_taken_again_as_they_were(monkeypatch):
     monkeypatch.setattr(np, "matmul", lambda A, B, out: done.append(out is not None))
     again(taken)
     assert done == [True, False]
+
+
+def test_products_are_recorded_in_the_rooms_that_a_step_takes(monkeypatch):
+    """With every row of a room padded. Planted: arrays of the same shapes in their place."""
+    net, params, x, targets = problem([4, 5, 3], (None, None), 6)
+
+    def apart():
+        taken = products(lambda params, x: net.value_and_grad(params, x, targets), params, x)
+        return {out.strides[1] for _, _, out in taken if out is not None and out.shape == (5, 6)}
+
+    packed = apart()
+    monkeypatch.setattr(rooms, "PAGE", 1)
+    assert packed == {40} and apart() == {40 + rooms.LINE}
+    monkeypatch.setattr(networks, "room", np.empty)
+    assert apart() == {40}
 
 
 def taken(counted, method, widths, ranks, batch):
