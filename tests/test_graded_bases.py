@@ -38,7 +38,8 @@ def test_a_block_of_subnormal_numbers_is_captured(dtype, decades):
 
 @pytest.mark.parametrize("dtype, size", [(np.complex128, 1e-320), (np.complex64, 1e-44), (int, 1), (bool, 1)])
 def test_subnormal_complex_and_whole_numbers_are_no_fault(dtype, size):
-    assert augment(np.zeros((3, 0), np.result_type(dtype, np.float32)), np.full((3, 1), size).astype(dtype)).shape == (3, 1)
+    Q = augment(np.zeros((3, 0), np.result_type(dtype, np.float32)), np.full((3, 1), size).astype(dtype))
+    assert Q.shape == (3, 1) and np.allclose(np.abs(Q), 3**-0.5, rtol=1e-6)
 
 
 def nothing_left_out(monkeypatch):

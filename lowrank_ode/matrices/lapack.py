@@ -1,14 +1,24 @@
-"""Inverses of small matrices, with one BLAS at work.
+"""Factorisations and inverses of small matrices, with one BLAS at work.
 
 NumPy and SciPy come with a BLAS each, and each with threads of its own, which go on spinning for a while after their work. Where calls
-alternate, those of one hold the cores that the other wants. So SciPy, which has the better routines, gets matrices only that are too small
-for its threads.
+alternate, those of one hold the cores that the other wants. So of SciPy, which has the better routines, none is called that uses threads.
 """
 
 import numpy as np
 from scipy.linalg import get_lapack_funcs
 
-UNTHREADED = 100        # rows
+UNTHREADED = 100        # of up to so many rows SciPy inverts a matrix in one thread: from trials, with some room
+
+
+def pivoted_cholesky(G, tol):
+    """(C, pivots, rank): the upper triangle of the first `rank` rows of C is the factor CᴴC of G, rows and columns in the order of pivots.
+
+    It stops where the largest pivot left is at most tol.
+    The unblocked routine, which takes as long as the blocked one on one thread, and never uses two.
+    """
+    factor, = get_lapack_funcs(("pstf2",), (G,))
+    C, pivots, rank, _ = factor(G, tol=tol)
+    return C, pivots - 1, rank
 
 
 def inverted(A):

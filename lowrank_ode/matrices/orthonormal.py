@@ -1,11 +1,11 @@
 """Orthonormal bases made of matrix products: block Gram–Schmidt and Gram matrices, each done twice."""
 
 import numpy as np
-from scipy.linalg import get_lapack_funcs, norm
+from scipy.linalg import norm
 
 from .augmented import Augmented
 from .direct_sum import H, Identity, blockwise_in_threads
-from .lapack import inverted_upper
+from .lapack import inverted_upper, pivoted_cholesky
 from .lowrank import LowRank
 
 DROP = 10       # a direction of K below DROP · EPS · ‖K‖ is rounding, and is dropped
@@ -48,11 +48,11 @@ def _augmented(U0, K):
     Q = Augmented(U0, U0[:, :0], np.zeros((r, 0), U0.dtype))
     if scale == 0:
         return Q
-    tiny = float(np.finfo(K.dtype).tiny)
-    if scale < tiny / np.finfo(K.dtype).eps:                        # products would be subnormal numbers, of a few digits
-        return _augmented(U0, K * (1 / tiny))
+    limits = np.finfo(K.dtype)
+    if scale < limits.tiny / limits.eps:                            # products would be subnormal numbers, of a few digits
+        return _augmented(U0, K * (1 / float(limits.tiny)))
     inside = H(U0) @ whole
-    eps = max(np.finfo(A.dtype).eps for A in (U0, K))
+    eps = max(limits.eps, np.finfo(U0.dtype).eps)
     while K.shape[1] and Q.shape[1] < m:
         R = Q @ (H(H(K) @ Q) if inside is None else inside)
         np.subtract(K, R, out=R)
@@ -94,9 +94,8 @@ def _independent(G, least, resolved, most):
     has is at most `least`, or `resolved` times the largest square.
     """
     largest = G.diagonal().real.max()
-    factor, = get_lapack_funcs(("pstf2",), (G,))
-    C, pivots, rank, _ = factor(G, tol=max(least, resolved * largest))
-    rank, pivots = min(rank, most) if largest > least else 0, pivots - 1
+    C, pivots, rank = pivoted_cholesky(G, max(least, resolved * largest))
+    rank = min(rank, most) if largest > least else 0
     T = np.zeros((len(G), rank), G.dtype)
     if rank:
         T[pivots[:rank]] = inverted_upper(C[:rank, :rank])

@@ -28,7 +28,7 @@ def begin_pass():
 def room(shape, dtype):
     """An array of that shape, of whatever was in memory.
 
-    Rows of a matrix that would lie a multiple of PAGE apart lie a LINE further: products with it take up to a third less time.
+    Rows of a matrix that would lie a multiple of PAGE apart lie a LINE further, for products that fill them.
     """
     *rows, n = shape
     item = np.dtype(dtype).itemsize
