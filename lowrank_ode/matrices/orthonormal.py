@@ -50,7 +50,7 @@ def _augmented(U0, K):
         return Q
     limits = np.finfo(K.dtype)
     if scale < limits.tiny / limits.eps:                            # products would be subnormal numbers, of a few digits
-        return _augmented(U0, K * (1 / float(limits.tiny)))
+        return _augmented(U0, K * (1 / limits.tiny))
     inside = H(U0) @ whole
     eps = max(limits.eps, np.finfo(U0.dtype).eps)
     while K.shape[1] and Q.shape[1] < m:
