@@ -23,9 +23,9 @@ def test_a_basis_in_factors_is_the_basis(case, seed):
     assert Q.shape == truth.shape and Q.dtype == truth.dtype and np.array_equal(Q.dense(), truth) and np.array_equal(H(Q), H(truth))
     A, P = rng.standard_normal((3, m)).astype(truth.dtype), rng.standard_normal((k, 2)).astype(truth.dtype)
     assert np.linalg.norm(Q @ P - truth @ P) <= size * np.linalg.norm(P)
-    for product in (A @ Q, Q.from_left(A, A @ U0)):
+    for product in (A @ Q, Q.combined(np.hstack([A @ U0, A @ Q.B]))):
         assert np.linalg.norm(product - A @ truth) <= size * np.linalg.norm(A)
-    assert r == 0 or np.linalg.norm(Q.from_left(A, A @ U0 + 1) - A @ truth) > size * np.linalg.norm(A)
+    assert r == 0 or np.linalg.norm(Q.combined(np.hstack([A @ U0 + 1, A @ Q.B])) - A @ truth) > size * np.linalg.norm(A)
 
 
 def test_bases_in_factors_of_a_network_are_those_of_its_blocks():

@@ -105,7 +105,7 @@ def test_a_cut_that_leaves_out_one_of_its_steps_is_no_truncation(monkeypatch):
         assert not is_a_truncation(Y, cut(Y, max_rank=30), 0, False, 30)
     with monkeypatch.context() as planted:                              # no look at what is beside the first r coordinates
         planted.setattr(np.linalg, "cholesky", lambda A: A)
-        planted.setattr(truncation, "frobenius", lambda A, **options: 0)
+        planted.setattr(truncation, "_inverse", lambda A, least: np.linalg.inv(A))
         assert not is_a_truncation(last, cut(last, max_rank=30), 0, False, 30)
     with monkeypatch.context() as planted:                              # T = 1: bases [I; Y] as they are
         planted.setattr(truncation, "orthonormalising", lambda G: np.eye(len(G), dtype=G.dtype))

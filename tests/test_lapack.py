@@ -1,4 +1,4 @@
-"""Inverses of small matrices, on both sides of the size where another routine takes over, against what an inverse is."""
+"""Norms; inverses of small matrices, on both sides of the size where another routine takes over, against what an inverse is."""
 
 import numpy as np
 import pytest
@@ -46,13 +46,27 @@ def test_an_inverse_that_overflows_is_infinite(n):
 
 
 def test_scipy_gets_small_matrices_only(monkeypatch):
-    seen, routines = [], lapack.get_lapack_funcs
+    seen, routine = [], lapack._routine
 
-    def watched(names, matrices):
-        seen.append(len(matrices[0]))
-        return routines(names, matrices)
+    def watched(*name):
+        def called(*matrices):
+            seen.append(len(matrices[0]))
+            return routine(*name)(*matrices)
+        return called
 
-    monkeypatch.setattr(lapack, "get_lapack_funcs", watched)
+    monkeypatch.setattr(lapack, "_routine", watched)
     for n in SIZES:
         lapack.inverted(np.eye(n)), lapack.inverted_upper(np.eye(n))
-    assert max(seen) == lapack.UNTHREADED and len(seen) == 4 + 4 + 2 + 4        # of 101 two halves, of 203 four quarters
+    assert max(seen) == lapack.UNTHREADED and len(seen) == 3 * 4 + 2 + 4        # of 101 two halves, of 203 four quarters
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_norm_neither_overflows_nor_underflows(dtype):
+    """Planted: the root of the sum of squares."""
+    X, limits = np.array([[3, 4], [0, 12]], dtype), np.finfo(dtype)
+    for size in (limits.max / 32, 1, 8 * limits.tiny):
+        with np.errstate(over="ignore", under="ignore"):
+            squares = np.sqrt((size * X * (size * X)).real.sum())
+        for found, right in ((lapack.frobenius(size * X), True), (lapack.frobenius(H(size * X)), True), (squares, size == 1)):
+            assert (abs(found / float(size) - 13) <= 50 * limits.eps) == right
+    assert lapack.frobenius(np.zeros((3, 0), dtype)) == 0

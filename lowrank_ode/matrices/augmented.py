@@ -42,12 +42,13 @@ class Augmented:
             return Augmented(self.U0, B, C)
         return Augmented(self.U0, np.hstack([self.B, B]), np.hstack([np.pad(self.C, ((0, len(C) - p), (0, 0))), C]))
 
-    def from_left(self, A, AU0):
-        """A Û, for one who knows A U0 already."""
-        return np.hstack([AU0, np.hstack([AU0, A @ self.B]) @ self.C]) if self.C.shape[1] else AU0
+    def combined(self, X):
+        """A Û, from X = [A U0, A B]."""
+        return np.hstack([X[:, :self.U0.shape[1]], X @ self.C])
 
     def __rmatmul__(self, A):
-        return self.from_left(A, A @ self.U0)
+        X = A @ self.U0
+        return self.combined(np.hstack([X, A @ self.B])) if self.B.shape[1] else X
 
     def __matmul__(self, P):
         r, X = self.U0.shape[1], self._coordinates(P)

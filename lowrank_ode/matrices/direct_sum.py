@@ -107,9 +107,9 @@ def blockwise(function, threads=False):
 
     @functools.wraps(function)
     def of_blocks(*args, **options):
-        counts = {len(X.blocks) for X in args if isinstance(X, DirectSum)}
-        if not counts:
+        if DirectSum not in map(type, args):
             return function(*args, **options)
+        counts = {len(X.blocks) for X in args if isinstance(X, DirectSum)}
         if len(counts) > 1:
             raise ValueError(f"{function.__name__}: direct sums of {sorted(counts)} blocks, expected equally many")
         columns = [X.blocks if isinstance(X, DirectSum) else [X] * max(counts) for X in args]

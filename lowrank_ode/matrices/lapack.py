@@ -1,13 +1,30 @@
-"""Factorisations and inverses of small matrices, with one BLAS at work.
+"""Norms, factorisations and inverses, with one BLAS at work.
 
 NumPy and SciPy come with a BLAS each, and each with threads of its own, which go on spinning for a while after their work. Where calls
 alternate, those of one hold the cores that the other wants. So of SciPy, which has the better routines, none is called that uses threads.
 """
 
+from functools import cache
+
 import numpy as np
-from scipy.linalg import get_lapack_funcs
+from scipy.linalg import get_blas_funcs, get_lapack_funcs
 
 UNTHREADED = 100        # of up to so many rows SciPy inverts a matrix in one thread: from trials, with some room
+
+
+@cache
+def _routine(name, dtype, library=get_lapack_funcs):
+    return library(name, dtype=dtype)
+
+
+@cache
+def _below_diagonal(n):
+    return np.tri(n, k=-1, dtype=bool)
+
+
+def frobenius(X):
+    """Frobenius norm of an array of floats; squares neither overflow nor underflow."""
+    return _routine("nrm2", X.dtype, get_blas_funcs)(np.ravel(X)) if X.size else 0.0
 
 
 def pivoted_cholesky(G, tol):
@@ -16,8 +33,7 @@ def pivoted_cholesky(G, tol):
     It stops where the largest pivot left is at most tol.
     The unblocked routine, which takes as long as the blocked one on one thread, and never uses two.
     """
-    factor, = get_lapack_funcs(("pstf2",), (G,))
-    C, pivots, rank, _ = factor(G, tol=tol)
+    C, pivots, rank, _ = _routine("pstf2", G.dtype)(G, tol=tol)
     return C, pivots - 1, rank
 
 
@@ -29,17 +45,17 @@ def inverted(A):
                 return np.linalg.inv(A)
         except np.linalg.LinAlgError:
             return None
-    decompose, invert = get_lapack_funcs(("getrf", "getri"), (A,))
-    *lu, singular = decompose(A)
-    return None if singular else invert(*lu)[0]
+    *lu, singular = _routine("getrf", A.dtype)(A)
+    return None if singular else _routine("getri", A.dtype)(*lu)[0]
 
 
 def inverted_upper(C):
     """The inverse of the upper triangle of C, whatever is below its diagonal: of a large one by that of halves, and products."""
     n, k = len(C), len(C) // 2
     if n <= UNTHREADED:
-        invert, = get_lapack_funcs(("trtri",), (C,))
-        return np.triu(invert(C)[0])
+        T, _ = _routine("trtri", C.dtype)(C)
+        T[_below_diagonal(n)] = 0
+        return T
     T = np.zeros_like(C)
     T[:k, :k], T[k:, k:] = inverted_upper(C[:k, :k]), inverted_upper(C[k:, k:])
     T[:k, k:] = -T[:k, :k] @ (C[:k, k:] @ T[k:, k:])

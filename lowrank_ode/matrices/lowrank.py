@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import norm as frobenius
 from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from .augmented import Augmented
 from .direct_sum import DirectSum, H, Identity, blockwise, blockwise_in_threads
+from .lapack import frobenius
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class LowRank:
         return object.__new__(cls)
 
     def __post_init__(self):
-        U, S, V = (X.shape for X in self)
+        U, S, V = self.U.shape, self.S.shape, self.V.shape
         if not len(U) == len(S) == len(V) == 2 or S != (U[1], V[1]):
             raise ValueError(f"U, S, V: shapes {U}, {S}, {V}, expected (m, p), (p, q), (n, q)")
 
@@ -82,7 +82,7 @@ class LowRank:
     def norm(self):
         """Frobenius norm, of U S Rᴴ with V = Q R: the Gram matrices UᴴU and VᴴV would lose half the digits of a difference Y1 − Y2."""
         U, S, V = self
-        return frobenius(np.ravel(U @ S @ H(np.linalg.qr(V, mode="r"))), check_finite=False)
+        return frobenius(U @ S @ H(np.linalg.qr(V, mode="r")))
 
     def operator(self):
         """The same matrix as a scipy LinearOperator."""
@@ -94,7 +94,7 @@ class LowRank:
         if isinstance(X, LowRank):
             return LowRank(U, S @ (H(V) @ X.U) @ X.S, X.V)
         if isinstance(X, np.ndarray):
-            return U @ (S @ _adjoint_times(V, X, self.right))
+            return U @ (S @ adjoint_times(V, X, self.right))
         if isinstance(X, Identity):
             return X.scale * self
         return LowRank(U, S, H(X) @ V) if _is_operator(X) else NotImplemented
@@ -102,13 +102,16 @@ class LowRank:
     def __rmatmul__(self, X):
         U, S, V = self
         if isinstance(X, np.ndarray):
-            return H(V @ (H(S) @ _adjoint_times(U, H(X), self.left)))       # (X U S) Vᴴ would read V against its rows
+            return H(V @ (H(S) @ adjoint_times(U, H(X), self.left)))       # (X U S) Vᴴ would read V against its rows
         return LowRank(X @ U, S, V) if issparse(X) else NotImplemented
 
     def __add__(self, X):
         if getattr(X, "shape", self.shape) != self.shape:
             raise ValueError(f"+: shapes {self.shape} and {X.shape}, expected equal ones")
         if isinstance(X, LowRank):
+            cores = isinstance(self.S, np.ndarray) and isinstance(X.S, np.ndarray)
+            if cores and begins_with(X.U, self.U) and begins_with(X.V, self.V):
+                return LowRank(X.U, X.S + leading(self.S, X.U, X.V), X.V)
             (U, S, V), (A, Z, B) = _alike(self, X)
             return LowRank(np.hstack([U, A]), _diag(S, Z, np.result_type(self.dtype, X.dtype)), np.hstack([V, B]))
         if isinstance(X, np.ndarray):
@@ -148,7 +151,9 @@ def restrict(U, G, V):
     """Uᴴ G V; of a G = A S Bᴴ in factors as (UᴴA) S (BᴴV), so that G is not multiplied out in between."""
     if not isinstance(G, LowRank):
         return H(U) @ G @ V
-    return H(_adjoint_times(G.U, U, G.left)) @ G.S @ _adjoint_times(G.V, V, G.right)
+    core = H(_adjoint_times_parts(G.U, U, G.left)) @ G.S @ _adjoint_times_parts(G.V, V, G.right)
+    core = V.combined(core) if isinstance(V, Augmented) else core
+    return H(U.combined(H(core))) if isinstance(U, Augmented) else core
 
 
 @blockwise
@@ -175,17 +180,27 @@ def norm(X):
     """Frobenius norm of any matrix."""
     if isinstance(X, DirectSum):
         return np.hypot.reduce([norm(block) for block in X.blocks])
-    return X.norm() if isinstance(X, LowRank) else frobenius(np.ravel(dense(X)), check_finite=False)    # nrm2: squares do not overflow
+    return X.norm() if isinstance(X, LowRank) else frobenius(dense(X))
 
 
-def _adjoint_times(factor, X, known):
-    """factorᴴ X, where known = (X0, factorᴴ X0), if given, spares the leading columns of X that are X0."""
+def _adjoint_times_parts(factor, X, known):
+    """factorᴴ [U0, B] for X = [U0, [U0, B] C] in factors, so that C meets small matrices only; else factorᴴ X."""
     if isinstance(X, Augmented):
-        return X.from_left(H(factor), _adjoint_times(factor, X.U0, known))
-    if known is None or X.ndim != 2 or not (X is known[0] or np.array_equal(X[:, :known[0].shape[1]], known[0])):
+        return np.hstack([adjoint_times(factor, X.U0, known), H(factor) @ X.B])
+    return adjoint_times(factor, X, known)
+
+
+def adjoint_times(factor, X, known):
+    """factorᴴ X, where known = (X0, factorᴴ X0), if given, spares the leading columns of X that are X0."""
+    if known is None or not begins_with(X, known[0]):
         return H(factor) @ X
     done = known[1].shape[1]
     return np.hstack([known[1], H(factor) @ X[:, done:]]) if done < X.shape[1] else known[1]
+
+
+def begins_with(X, X0):
+    """Whether the leading columns of X are those of X0."""
+    return X is X0 or (isinstance(X, np.ndarray) and X.ndim == 2 and np.array_equal(X[:, :X0.shape[1]], X0))
 
 
 def _is_operator(X):

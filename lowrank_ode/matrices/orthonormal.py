@@ -1,12 +1,13 @@
 """Orthonormal bases made of matrix products: block Gram–Schmidt and Gram matrices, each done twice."""
 
+import math
+
 import numpy as np
-from scipy.linalg import norm
 
 from .augmented import Augmented
 from .direct_sum import H, Identity, blockwise_in_threads
-from .lapack import inverted_upper, pivoted_cholesky
-from .lowrank import LowRank
+from .lapack import frobenius, inverted_upper, pivoted_cholesky
+from .lowrank import LowRank, adjoint_times
 
 DROP = 10       # a direction of K below DROP · EPS · ‖K‖ is rounding, and is dropped
 RESOLVE = 10    # one Gram matrix RᴴR resolves singular values down to σ₁(R) √(RESOLVE · p · EPS); the rest goes round again
@@ -41,9 +42,9 @@ def _augmented(U0, K):
     """
     (m, r), whole = U0.shape, K
     K = K.dense() if isinstance(K, LowRank) else K
-    K = K if np.issubdtype(K.dtype, np.inexact) else K.astype(float)
-    scale = norm(np.ravel(K), check_finite=False)
-    if not np.isfinite(scale):
+    K = K if K.dtype.kind in "fc" else K.astype(float)
+    scale = frobenius(K)
+    if not math.isfinite(scale):
         raise ValueError("K: NaN or Inf in a basis update, expected finite numbers: the field is not finite, or the step size too large")
     Q = Augmented(U0, U0[:, :0], np.zeros((r, 0), U0.dtype))
     if scale == 0:
@@ -51,7 +52,7 @@ def _augmented(U0, K):
     limits = np.finfo(K.dtype)
     if scale < limits.tiny / limits.eps:                            # products would be subnormal numbers, of a few digits
         return _augmented(U0, K * (1 / limits.tiny))
-    inside = H(U0) @ whole
+    inside = H(H(whole) @ U0)
     eps = max(limits.eps, np.finfo(U0.dtype).eps)
     while K.shape[1] and Q.shape[1] < m:
         R = Q @ (H(H(K) @ Q) if inside is None else inside)
@@ -73,18 +74,20 @@ def _augmented(U0, K):
 
 
 def orthonormalising(G):
-    """T such that B T is orthonormal to rounding, for G = BᴴB near I: the first terms of G^(−½), I − D/2 + 3D²/8 with D = G − I, if the
+    """T such that B T is orthonormal to rounding, for G = BᴴB near I: the first terms of G^(−½), I + (3D/8 − I/2) D with D = G − I, if the
     next one, 5D³/16, is rounding; else by Cholesky. Columns of B of which less than half is outside the others are left out: B was but the
     rounding errors of what it is orthogonal to.
     """
-    D = G - np.eye(len(G), dtype=G.dtype)
-    if np.linalg.norm(D) > np.finfo(G.dtype).eps**(1 / 3):
+    D = plus_identity(-1, G.copy())
+    if frobenius(D) > np.finfo(G.dtype).eps**(1 / 3):
         return _independent(G, 0.5, 0, len(G))[0]
-    T = D @ D
-    T *= 0.375
-    T -= 0.5 * D
-    T.flat[::len(T) + 1] += 1
-    return T
+    return plus_identity(1, plus_identity(-0.5, 0.375 * D) @ D)
+
+
+def plus_identity(c, A):
+    """c I + A, written into the square matrix A."""
+    A.flat[::len(A) + 1] += c
+    return A
 
 
 def _independent(G, least, resolved, most):
@@ -128,7 +131,7 @@ def image(G, V):
     if not isinstance(G, LowRank):
         return G @ V
     A, S, B = G
-    M = LowRank(Identity(S.shape[0]), S, B, right=G.right) @ V
+    M = S @ adjoint_times(B, V, G.right)
     M = orth(M) if G.rank < V.shape[1] else M
     K, one = A @ M, Identity(M.shape[1])
     return K if G.left is None or 2 * A.shape[1] > A.shape[0] else LowRank(K, one, one, (G.left[0], H(M) @ G.left[1]))

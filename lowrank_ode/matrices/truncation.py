@@ -1,12 +1,13 @@
 """The two projections of the subject: onto the matrices of low rank, and onto their tangent space."""
 
-import numpy as np
-from scipy.linalg import norm as frobenius
+import math
 
-from .direct_sum import H, Identity, blockwise, blockwise_in_threads
-from .lapack import inverted
-from .lowrank import LowRank, dense, outer
-from .orthonormal import augment, orth, orthonormalising
+import numpy as np
+
+from .direct_sum import H, Identity, blockwise_in_threads
+from .lapack import frobenius, inverted
+from .lowrank import LowRank, begins_with, dense
+from .orthonormal import augment, augment_in_factors, orthonormalising, plus_identity
 from .validation import check_count, check_finite
 
 SMALL = 32      # a core with fewer rows is decomposed as soon as anything else is done with it
@@ -58,9 +59,10 @@ def cut(Y, tol=0.0, relative=False, max_rank=None):
 
 def _rank(sigma, tol, relative, max_rank):
     """The smallest r ≥ 1 with a tail (Σ_{i>r} σᵢ²)^½ ≤ θ, or max_rank if that is less; and θ."""
-    tail = np.append(np.hypot.accumulate(sigma[::-1].astype(float))[::-1], 0)      # without underflow, or overflow in single precision
+    tail = np.zeros(len(sigma) + 1)
+    np.hypot.accumulate(sigma[::-1], dtype=float, out=tail[-2::-1])         # without underflow, or overflow in single precision
     theta = float(tol * tail[0] if relative else tol)
-    r = max(1, np.argmax(tail <= theta))
+    r = max(1, np.count_nonzero(tail > theta))
     return min(r, max_rank or r), theta
 
 
@@ -72,8 +74,8 @@ def _dominant(S, r, theta):
     simplified Newton iteration, docs/derivations.md#dominant-singular-vectors.
     """
     A, B, C, D = S[:r, :r], S[:r, r:], S[r:, :r], S[r:, r:]
-    rounding = np.finfo(S.dtype).eps * np.linalg.norm(S)
-    least = max(theta, float(np.linalg.norm([np.linalg.norm(X) for X in (B, C, D)]))) + float(rounding)
+    rounding = float(np.finfo(S.dtype).eps) * frobenius(S)
+    least = max(theta, math.hypot(*map(frobenius, (B, C, D)))) + rounding
     inverse = _inverse(A, least)
     if inverse is None:
         return None
@@ -81,14 +83,13 @@ def _dominant(S, r, theta):
     while True:
         M, N = A + B @ X, C + D @ X
         left, right = N - Y @ M, H(B) + H(D) @ Y - X @ (H(A) + H(C) @ Y)
-        residual = np.hypot(np.linalg.norm(left), np.linalg.norm(right))
+        residual = math.hypot(frobenius(left), frobenius(right))
         if residual <= rounding:
             break
         if not residual < before / 4:
             return None
         X, Y, before = X + right @ H(inverse), Y + left @ inverse, residual
-    one = np.eye(r, dtype=S.dtype)
-    T_X, T_Y = (orthonormalising(one + H(Z) @ Z) for Z in (X, Y))
+    T_X, T_Y = (orthonormalising(plus_identity(1, H(Z) @ Z)) for Z in (X, Y))
     S1 = H(T_Y) @ (M + H(Y) @ N) @ T_X
     return (np.vstack([T_Y, Y @ T_Y]), S1, np.vstack([T_X, X @ T_X])) if _above(S1, least) else None
 
@@ -99,7 +100,7 @@ def _above(S, least):
     if inverse is None:
         return False
     try:
-        np.linalg.cholesky(np.eye(len(S), dtype=S.dtype) - H(least * inverse) @ (least * inverse))
+        np.linalg.cholesky(plus_identity(1, -H(least * inverse) @ (least * inverse)))
     except np.linalg.LinAlgError:
         return False
     return True
@@ -108,15 +109,14 @@ def _above(S, least):
 def _inverse(A, least):
     """None if A is singular, or so near to it that its smallest singular value is below `least`: ‖least · A⁻¹‖ ≥ √r."""
     inverse = inverted(A)
-    near = inverse is None or not least * frobenius(np.ravel(inverse), check_finite=False) < len(A)**0.5
+    near = inverse is None or not least * frobenius(inverse) < len(A)**0.5
     return None if near else inverse
 
 
 def _polished(U):
     """U itself, or, where rounding errors of many steps have added up, one Newton step nearer to the nearest orthonormal basis."""
-    defect = H(U) @ U
-    defect.flat[::len(defect) + 1] -= 1
-    return U if np.linalg.norm(defect) <= 4 * np.finfo(U.dtype).eps * U.shape[1] ** 0.5 else U - U @ (0.5 * defect)
+    defect = plus_identity(-1, H(U) @ U)
+    return U if frobenius(defect) <= 4 * np.finfo(U.dtype).eps * U.shape[1]**0.5 else U - U @ (0.5 * defect)
 
 
 def check_truncation(name, tol, max_rank):
@@ -141,34 +141,45 @@ def best_approximation(A, rank=None, tol=None):
     if rank is not None:
         rank = check_count("rank", rank, most=min(A.shape))
     Y = _orthonormal_factors(A)
-    if rank is None:
-        return truncate(Y, tol)
-    U, S, V = truncate(Y, max_rank=rank)
-    pad = rank - len(S)
-    return LowRank(_complete(U, rank), np.pad(S, (0, pad)), _complete(V, rank)) if pad else LowRank(U, S, V)
+    return truncate(Y, tol) if rank is None else _of_rank(Y, rank)
 
 
-@blockwise
+@blockwise_in_threads
 def retract(Y, Z):
-    """The best approximation of Z with the rank of Y; for a dense block Y, which may be any matrix, Z itself as an ndarray."""
-    return best_approximation(Z, rank=Y.rank) if isinstance(Y, LowRank) else dense(Z)
+    """The best approximation of Z with the rank of Y; for a dense block Y, which may be any matrix, Z itself as an ndarray.
+
+    It costs less where the bases of Z begin with those of Y, as those of Y plus a tangent vector do.
+    """
+    return _of_rank(_orthonormal_factors(Z, Y.U, Y.V), Y.rank) if isinstance(Y, LowRank) else dense(Z)
 
 
 @blockwise_in_threads
 def tangent_projection(Y, Z):
     """P(Y)Z = U Uᴴ Z + Z V Vᴴ − U Uᴴ Z V Vᴴ, the orthogonal projection of Z onto the tangent space at Y = U S Vᴴ [KL07].
 
-    Built from the stored orthonormal bases, so S may be singular. Z is any matrix with `@` from both sides. Returns a LowRank of rank 2r;
-    for a dense block, whose tangent space is everything, Z itself as an ndarray.
+    Built from the stored orthonormal bases, so S may be singular. Z is any matrix with `@` from both sides. Returns a LowRank of rank 2r,
+    with U and V the leading columns of its bases; for a dense block, whose tangent space is everything, Z itself as an ndarray.
     """
     if isinstance(Y, np.ndarray):
         return dense(Z)
     U, _, V = Y
-    K = Z @ V
-    return outer(np.hstack([U, K - U @ (H(U) @ K)]), np.hstack([H(H(U) @ Z), V]))
+    K, L = Z @ V, H(H(U) @ Z)
+    M = H(U) @ K
+    (p, q), n = M.shape, sum(M.shape)
+    core = np.eye(n, k=q, dtype=M.dtype) + np.eye(n, k=-p, dtype=M.dtype)          # [[M, 1], [1, 0]]
+    core[:p, :q] = M
+    return LowRank(np.hstack([U, K - U @ M]), core, np.hstack([V, L - V @ H(M)]))
 
 
-def _orthonormal_factors(A):
+def _of_rank(Y, rank):
+    """Y with orthonormal bases, cut to this rank, or with zero singular values where it has not so many."""
+    U, S, V = truncate(Y, max_rank=rank)
+    pad = rank - len(S)
+    return LowRank(_complete(U, rank), np.pad(S, (0, pad)), _complete(V, rank)) if pad else LowRank(U, S, V)
+
+
+def _orthonormal_factors(A, U0=None, V0=None):
+    """A = Q_U S Q_Vᴴ with orthonormal bases, which may be `Augmented`; those of a LowRank A may begin with U0 and V0."""
     if not isinstance(A, LowRank):
         A = dense(A) * 1.0
         check_finite("A", A)
@@ -176,15 +187,22 @@ def _orthonormal_factors(A):
     for X in A:
         if not isinstance(X, Identity):
             check_finite("A", X)
-    (Q_U, R_U), (Q_V, R_V) = map(_factors_of_basis, (A.U, A.V))
+    (Q_U, R_U), (Q_V, R_V) = _factors_of_basis(A.U, U0), _factors_of_basis(A.V, V0)
     return LowRank(Q_U, R_U @ A.S @ H(R_V), Q_V)
 
 
-def _factors_of_basis(U):
-    """U = Q R with Q orthonormal, no more columns than independent ones of U, each taken at its own size; at least one."""
-    Q = orth(U / np.maximum(np.abs(U).max(axis=0), np.finfo(U.dtype).tiny))
+def _factors_of_basis(U, U0):
+    """U = Q R with Q orthonormal, no more columns than independent ones of U, each taken at its own size; at least one.
+
+    Where U begins with the orthonormal U0, so does Q.
+    """
+    if isinstance(U, Identity):
+        return Identity(U.n), U
+    start = U0 if U0 is not None and begins_with(U, U0) else U[:, :0]
+    rest = U[:, start.shape[1]:]
+    Q = augment_in_factors(start, rest / np.maximum(np.abs(rest).max(axis=0, initial=0), np.finfo(U.dtype).tiny))
     Q = Q if Q.shape[1] else np.eye(len(U), 1, dtype=Q.dtype)
-    return Q, H(Q) @ U
+    return Q, H(H(U) @ Q)
 
 
 def _svd_factors(A):

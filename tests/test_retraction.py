@@ -1,0 +1,74 @@
+"""Y plus a tangent vector, and its retraction: sums that share bases, against the same without."""
+
+from unittest.mock import patch
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import eps_of, lowrank_matrices, seeds
+from test_orthonormal import ORTHONORMAL, defect
+
+from lowrank_ode import LowRank, best_approximation, tangent_projection
+from lowrank_ode.matrices import H, Identity, lowrank, norm, retract, truncation
+
+
+def drawn(Y, seed):
+    """A full matrix of the shape and kind of Y."""
+    rng = np.random.default_rng(seed)
+    Z = rng.standard_normal(Y.shape)
+    return (Z + 1j * rng.standard_normal(Y.shape) if np.issubdtype(Y.dtype, np.complexfloating) else Z).astype(Y.dtype)
+
+
+@given(lowrank_matrices(), seeds, st.sampled_from([1e-8, 0.1, 10.0]))
+def test_a_matrix_and_a_tangent_vector_at_it_have_rank_2r_together(Y, seed, h):
+    """And the sum is theirs. Planted: the core of Y left out; bases that begin with others are not shared."""
+    tangent = h * tangent_projection(Y, drawn(Y, seed))
+    together, truth = Y + tangent, Y.dense() + tangent.dense()
+    size = 50 * eps_of(Y.U) * (norm(Y) + norm(tangent))
+    assert together.rank == 2 * Y.rank and together.dtype == Y.dtype and norm(together.dense() - truth) <= size
+    other = LowRank(-Y.U, -Y.S, Y.V)
+    assert (other + tangent).rank == 3 * Y.rank and norm((other + tangent).dense() - truth) <= size
+    with patch.object(lowrank, "leading", lambda S, U, V: np.zeros((U.shape[1], V.shape[1]), S.dtype)):
+        assert norm(Y) <= 2 * size or norm((Y + tangent).dense() - truth) > size
+
+
+@given(lowrank_matrices(), seeds, st.sampled_from([1e-8, 0.1, 10.0]))
+def test_the_retraction_of_a_step_along_a_tangent_vector_is_its_best_approximation(Y, seed, h):
+    """The twin knows nothing of Y: its bases begin with those of −Y. Distances are equal, for the matrices need not be."""
+    found, distance, truth = retracted(Y, seed, h)
+    assert found.rank == Y.rank and found.dtype == Y.dtype and max(defect(found.U), defect(found.V)) <= ORTHONORMAL
+    assert abs(distance - truth) <= 100 * eps_of(Y.U) * (1 + h)
+
+
+def retracted(Y, seed, h):
+    """The retraction of Z = Y + h P(Y)A with ‖A‖ = 1, its distance from Z, and that of a twin that knows nothing of Y."""
+    A = drawn(Y, seed)
+    Z = Y + h * tangent_projection(Y, A / norm(A))
+    found, twin = retract(Y, Z), best_approximation(LowRank(-Z.U, Z.S, -Z.V), rank=Y.rank)
+    return found, norm(found - Z), norm(twin - Z)
+
+
+def test_a_retraction_within_the_bases_of_the_start_is_not_the_best_approximation():
+    """Planted: what is new in the bases is left out."""
+    Y = LowRank(np.eye(9, 2), np.eye(2), np.eye(8, 2))
+    _, distance, truth = retracted(Y, 0, 0.1)
+    assert abs(distance - truth) <= 1e-13
+    with patch.object(truncation, "augment_in_factors", lambda U0, K: U0):
+        assert retracted(Y, 0, 0.1)[1] > truth + 0.01
+
+
+def test_columns_of_every_size_beside_a_known_basis_keep_their_digits():
+    rng = np.random.default_rng(0)
+    U, V = np.linalg.qr(rng.standard_normal((9, 2)))[0], np.linalg.qr(rng.standard_normal((8, 2)))[0]
+    more, size = rng.standard_normal((9, 2)), np.array([1e-150, 1])
+    Z = LowRank(np.hstack([U, more * size]), np.diag(np.r_[1, 1, 1 / size]), np.hstack([V, rng.standard_normal((8, 2))]))
+    truth = np.hstack([U, more]) @ H(Z.V)
+    assert norm(retract(LowRank(U, np.eye(2), V), Z) - best_approximation(truth, rank=2)) <= 1e-13
+
+
+def test_a_factor_that_is_an_identity_has_no_basis_to_be_found():
+    B = np.arange(8.0).reshape(4, 2) + np.eye(4, 2)
+    for Y in (LowRank(Identity(3, 2), np.eye(3, 2), B), LowRank(B, np.eye(2, 3), Identity(3, 2))):
+        for kind in ({"rank": 1}, {"rank": 3}, {"tol": 0.5}):
+            found, truth = best_approximation(Y, **kind), best_approximation(Y.dense(), **kind)
+            assert found.rank == truth.rank and norm(found - truth) <= 1e-13 and defect(found.U) <= ORTHONORMAL
