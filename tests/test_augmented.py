@@ -48,6 +48,13 @@ def test_a_basis_grows_by_combinations_of_itself_and_new_columns():
         assert np.allclose(basis @ X, basis.dense() @ X, rtol=1e-14) and np.allclose(B1.T @ basis, B1.T @ basis.dense(), rtol=1e-13)
 
 
+def test_factors_of_a_step_have_a_norm():
+    """Bases in factors, and what `image` returns, K · Identity · Identity."""
+    U, S = augment_in_factors(np.eye(6, 2), np.ones((6, 1))), np.arange(9.0).reshape(3, 3)
+    for Y in (LowRank(U, S, U), LowRank(S, Identity(3), Identity(3, 2)), LowRank(Identity(3), S, U)):
+        assert np.isclose(Y.norm(), np.linalg.norm(S) * (2 if isinstance(Y.V, Identity) else 1), rtol=1e-14)
+
+
 def test_nothing_is_written_into_a_basis_to_which_nothing_is_added():
     U0 = np.eye(3, 2)
     U0.flags.writeable = False

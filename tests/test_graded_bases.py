@@ -42,6 +42,17 @@ def test_subnormal_complex_and_whole_numbers_are_no_fault(dtype, size):
     assert Q.shape == (3, 1) and np.allclose(np.abs(Q), 3**-0.5, rtol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rounding_errors_of_many_rows_of_one_sign_do_not_add_up(dtype, monkeypatch):
+    """Planted: a Gram matrix in one product, a sum of 300,000 equal numbers."""
+    K = np.ones((300_000, 1), dtype)
+    def off():
+        return abs(float((augment(K[:, :0], K).astype(np.longdouble) ** 2).sum() - 1)) / float(np.finfo(dtype).eps)
+    assert off() <= ORTHONORMAL
+    monkeypatch.setattr(orthonormal, "ROWS", len(K))
+    assert off() > 3 * ORTHONORMAL
+
+
 def nothing_left_out(monkeypatch):
     """Planted: what is left out when columns are orthogonalised again does not go round once more, for it is there, with nothing in it."""
     mended = orthonormal.orthonormalising

@@ -82,7 +82,8 @@ class LowRank:
     def norm(self):
         """Frobenius norm, of U S Rᴴ with V = Q R: the Gram matrices UᴴU and VᴴV would lose half the digits of a difference Y1 − Y2."""
         U, S, V = self
-        return frobenius(U @ S @ H(np.linalg.qr(V, mode="r")))
+        V = V.dense() if isinstance(V, Augmented) else V
+        return frobenius(U @ S @ H(V if isinstance(V, Identity) else np.linalg.qr(V, mode="r")))
 
     def operator(self):
         """The same matrix as a scipy LinearOperator."""

@@ -11,6 +11,7 @@ from .lowrank import LowRank, adjoint_times
 
 DROP = 10       # a direction of K below DROP · EPS · ‖K‖ is rounding, and is dropped
 RESOLVE = 10    # one Gram matrix RᴴR resolves singular values down to σ₁(R) √(RESOLVE · p · EPS); the rest goes round again
+ROWS = 1 << 13  # of so many rows at most a Gram matrix is one product
 
 
 @blockwise_in_threads
@@ -58,12 +59,12 @@ def _augmented(U0, K):
         R = Q @ (H(H(K) @ Q) if inside is None else inside)
         np.subtract(K, R, out=R)
         R /= scale
-        T, rest = _independent(H(R) @ R, (DROP * eps) ** 2, RESOLVE * K.shape[1] * eps, m - Q.shape[1])
+        T, rest = _independent(gram(R), (DROP * eps) ** 2, RESOLVE * K.shape[1] * eps, m - Q.shape[1])
         if not T.shape[1]:
             break
         B = R @ T
         E = H(H(B) @ Q)
-        T = orthonormalising(H(B) @ B - H(E) @ E)
+        T = orthonormalising(gram(B) - H(E) @ E)
         K = R[:, rest]
         if T.shape[1] < len(T):
             kept = T.any(axis=1)
@@ -71,6 +72,14 @@ def _augmented(U0, K):
             B, E, T = B[:, kept], E[:, kept], T[kept]
         Q, inside, scale = Q.extended(B, -(E @ T), T), None, 1
     return Q
+
+
+def gram(X):
+    """XᴴX, of many rows by halves: in a long sum of numbers of one sign rounding errors add up, to a multiple of m · EPS."""
+    if len(X) <= ROWS:
+        return H(X) @ X
+    k = len(X) // 2
+    return gram(X[:k]) + gram(X[k:])
 
 
 def orthonormalising(G):
