@@ -180,8 +180,7 @@ def beyond_twice_their_products(data):
 
 def cheaper_than_dense_and_than_pytorch(data):
     """Than dense at rank 10 of 500, and 400 of 5120, but not 100 of 500; break-even published < in PyTorch < ours; LeNet5 and PyTorch's,
-    on two threads to a tenth;
-    threads pay from rank 50 on."""
+    on two threads to a tenth; threads pay from rank 50 on."""
     share = {(width, rank): part for width in (500, 5120) for rank, part in zip(*timings.shares(data, "train", width), strict=True)}
     published = list(timings.TIMINGS["train"]), np.divide(list(timings.TIMINGS["train"].values()), timings.TIMINGS["dense_train"])
     ranks = [int(timings.break_even(*curve).split()[1]) for curve in (published, *(timings.shares(data, "train", 5120, who)
@@ -194,9 +193,11 @@ def cheaper_than_dense_and_than_pytorch(data):
 
 
 def beats_pytorch(data):
-    """The three passes in PyTorch take twice as long as a step at the six points; on two threads 1.5 times at w = 500 up to rank 50."""
+    """The three passes in PyTorch take twice as long as a step at the six points, at w = 5120 two and a half times, at its rank 10 three
+    times; on two threads 1.5 times at w = 500 up to rank 50."""
     took = {(row["threads"], row["width"], row["rank"]): row["seconds"] for row in data["rows"] if row["what"] == "train"}
-    least = {("two", 500, 10): 1.5, ("two", 500, 50): 1.5}
+    least = {("two", 500, 10): 1.5, ("two", 500, 50): 1.5} | {(threads, 5120, rank): 3 if rank == 10 else 2.5
+                                                              for threads in ("one", "two") for rank in (10, 40, 160)}
     return all(took[case]["torch"] > least.get(case, 2) * took[case]["ours"]
                for threads in ("one", "two") for case in ((threads, *point) for point in data["settings"]["points"]))
 
@@ -205,7 +206,7 @@ def test_timings_claim():
     """Twice its matrix products, but for the smallest; half of PyTorch's three passes; the tables of the docs are of the JSON."""
     data = stored("timings")
     beyond = beyond_twice_their_products(data)
-    assert ("DLRT", 500, 5) in beyond and all(width == 500 and rank <= 10 for _, width, rank in beyond) and beats_pytorch(data)
+    assert beyond == {("DLRT", 500, 5), ("projected Euler", 500, 10)} and beats_pytorch(data)
     assert [len(list(table(data))) for _, table in timings.TABLES.values()] == [9, 6, 8, 3] and cheaper_than_dense_and_than_pytorch(data)
     for what, factor in (("train", 2), ("LeNet5", 1.5)):            # planted: slower steps of ours, by kind
         wrong = copy.deepcopy(data)

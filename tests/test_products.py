@@ -32,13 +32,14 @@ def test_leading_is_the_same_matrix_in_larger_bases():
 
 
 def test_a_multiple_of_the_identity_stays_a_number():
-    """c K Vᴴ scales no array; sums of equal multiples stay one, those of different ones have their numbers in the first factor."""
+    """c K Vᴴ scales no array, and neither does a sum; the core of equal multiples is one."""
     rng = np.random.default_rng(0)
     K, V = rng.standard_normal((5, 2)), rng.standard_normal((4, 2))
     Y = outer(K, V)
     assert (-Y).U is K and (-Y).S == Identity(2, -1) and np.array_equal(dense(-Y), -K @ V.T)
     assert (2 * (3 * Y)).S == Identity(2, 6) and (2 * Y + 2 * Y).S == Identity(4, 2) and np.allclose(dense(2 * Y - Y), K @ V.T, atol=1e-15)
-    assert (2 * Y - 1j * Y).S == Identity(4) and np.allclose(dense(2 * Y - 1j * Y), (2 - 1j) * K @ V.T, atol=1e-14)
+    assert np.array_equal((2 * Y - 1j * Y).S, np.diag([2, 2, -1j, -1j]))
+    assert np.allclose(dense(2 * Y - 1j * Y), (2 - 1j) * K @ V.T, atol=1e-14)
     assert (1j * Y).dtype == complex and np.allclose(dense(H(1j * Y)), H(1j * K @ V.T), atol=1e-15) and (-Y).dtype == float
     assert np.array_equal(dense((2 * Y) @ Identity(4, 3)), dense(6 * Y)) and np.array_equal(dense(Identity(5, 3) @ (2 * Y)), dense(6 * Y))
     assert H(Identity(2, 1j)) == Identity(2, -1j)

@@ -9,7 +9,7 @@ from strategies import eps_of, lowrank_matrices, seeds
 from test_orthonormal import ORTHONORMAL, defect
 
 from lowrank_ode import LowRank, best_approximation, tangent_projection
-from lowrank_ode.matrices import H, Identity, lowrank, norm, retract, truncation
+from lowrank_ode.matrices import H, Identity, norm, retract, truncation
 
 
 def drawn(Y, seed):
@@ -21,15 +21,14 @@ def drawn(Y, seed):
 
 @given(lowrank_matrices(), seeds, st.sampled_from([1e-8, 0.1, 10.0]))
 def test_a_matrix_and_a_tangent_vector_at_it_have_rank_2r_together(Y, seed, h):
-    """And the sum is theirs. Planted: the core of Y left out; bases that begin with others are not shared."""
+    """And the sum is theirs. Planted: the core of Y left out. Other bases are not shared."""
     tangent = h * tangent_projection(Y, drawn(Y, seed))
     together, truth = Y + tangent, Y.dense() + tangent.dense()
     size = 50 * eps_of(Y.U) * (norm(Y) + norm(tangent))
     assert together.rank == 2 * Y.rank and together.dtype == Y.dtype and norm(together.dense() - truth) <= size
     other = LowRank(-Y.U, -Y.S, Y.V)
     assert (other + tangent).rank == 3 * Y.rank and norm((other + tangent).dense() - truth) <= size
-    with patch.object(lowrank, "leading", lambda S, U, V: np.zeros((U.shape[1], V.shape[1]), S.dtype)):
-        assert norm(Y) <= 2 * size or norm((Y + tangent).dense() - truth) > size
+    assert norm(Y) <= 2 * size or norm((0 * Y + tangent).dense() - truth) > size
 
 
 @given(lowrank_matrices(), seeds, st.sampled_from([1e-8, 0.1, 10.0]))

@@ -1,8 +1,9 @@
 """Matrices in factors: LowRank, block-diagonal sums, orthonormal bases and the two projections. Y = U S Vᴴ throughout."""
 
 from .direct_sum import DirectSum, H, Identity, blockwise, blockwise_in_threads, factors
-from .lowrank import LowRank, dense, leading, norm, outer, restrict
+from .lowrank import LowRank
 from .orthonormal import augment, augment_in_factors, image, orth
+from .products import dense, leading, norm, outer, restrict
 from .threads import THREADS, in_threads
 from .truncation import best_approximation, check_truncation, cut, retract, tangent_projection, truncate
 from .validation import check_count, check_ranks, check_state

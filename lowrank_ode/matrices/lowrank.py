@@ -1,13 +1,16 @@
 """A matrix that is kept in factors, Y = U S Vᴴ, and never formed."""
 
 from dataclasses import dataclass
+from functools import cached_property, reduce
+from operator import add
 
 import numpy as np
+from scipy.linalg import block_diag
 from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from .augmented import Augmented
-from .direct_sum import DirectSum, H, Identity, blockwise, blockwise_in_threads
+from .direct_sum import DirectSum, H, Identity, blockwise
 from .lapack import frobenius
 
 
@@ -16,9 +19,9 @@ class LowRank:
     """The m × n matrix Y = U S Vᴴ with U (m, p), S (p, q), V (n, q).
 
     S is any matrix, singular ones too; the bases U and V are orthonormal in start values and in what a step returns, and anything in sums,
-    products and gradients. `U, S, V = Y` unpacks. LowRank with LowRank or sparse under `@`, and LowRank + LowRank, stay LowRank; `@` or `+`
-    with an ndarray gives an ndarray; + sparse or LinearOperator gives a LinearOperator. On direct sums of factors the constructor acts
-    block by block, and LowRank(Identity, W, Identity) is W itself.
+    products and gradients. `U, S, V = Y` unpacks. LowRank with LowRank or sparse under `@`, and LowRank + LowRank, stay LowRank (a `Sum`,
+    unless the bases of the second begin with those of the first); `@` or `+` with an ndarray gives an ndarray; + sparse or LinearOperator
+    gives a LinearOperator. On direct sums of factors the constructor acts block by block, and LowRank(Identity, W, Identity) is W itself.
 
     Who has multiplied with the factors already may say so: left = (X, UᴴX) and right = (X, VᴴX), kept under scaling and adjoint, spare the
     products of U and V with matrices whose leading columns are X. A gradient Δ Zᴴ comes with those that backprop had to make.
@@ -110,11 +113,7 @@ class LowRank:
         if getattr(X, "shape", self.shape) != self.shape:
             raise ValueError(f"+: shapes {self.shape} and {X.shape}, expected equal ones")
         if isinstance(X, LowRank):
-            cores = isinstance(self.S, np.ndarray) and isinstance(X.S, np.ndarray)
-            if cores and begins_with(X.U, self.U) and begins_with(X.V, self.V):
-                return LowRank(X.U, X.S + leading(self.S, X.U, X.V), X.V)
-            (U, S, V), (A, Z, B) = _alike(self, X)
-            return LowRank(np.hstack([U, A]), _diag(S, Z, np.result_type(self.dtype, X.dtype)), np.hstack([V, B]))
+            return _on_shared_bases(self, X) or Sum([*getattr(self, "terms", [self]), *getattr(X, "terms", [X])])
         if isinstance(X, np.ndarray):
             return self.dense() + X
         return self.operator() + aslinearoperator(X) if _is_operator(X) else NotImplemented
@@ -139,56 +138,61 @@ class LowRank:
     __rmul__ = __mul__
 
 
-@blockwise
-def outer(K, V):
-    """K Vᴴ = K · Identity · Vᴴ without forming it; K (m, r), V (n, r)."""
-    if isinstance(V, Identity):
-        return K
-    return H(V) if isinstance(K, Identity) else LowRank(K, Identity(V.shape[1]), V)
+class Sum(LowRank):
+    """Σ terms, LowRank matrices that stay apart. Their factors are set side by side, as U, S and V, when somebody asks for these."""
 
+    def __new__(cls, terms):
+        return object.__new__(cls)
 
-@blockwise_in_threads
-def restrict(U, G, V):
-    """Uᴴ G V; of a G = A S Bᴴ in factors as (UᴴA) S (BᴴV), so that G is not multiplied out in between."""
-    if not isinstance(G, LowRank):
-        return H(U) @ G @ V
-    core = H(_adjoint_times_parts(G.U, U, G.left)) @ G.S @ _adjoint_times_parts(G.V, V, G.right)
-    core = V.combined(core) if isinstance(V, Augmented) else core
-    return H(U.combined(H(core))) if isinstance(U, Augmented) else core
+    def __init__(self, terms):
+        object.__setattr__(self, "terms", tuple(terms))
 
+    def __getnewargs__(self):
+        return (self.terms,)
 
-@blockwise
-def leading(S, U, V):
-    """S in larger bases U and V, of which its own are the leading columns: zeros all around."""
-    if isinstance(U, Identity):
-        return S
-    larger = np.zeros((U.shape[1], V.shape[1]), S.dtype)
-    larger[:S.shape[0], :S.shape[1]] = S
-    return larger
+    @cached_property
+    def U(self):
+        return np.hstack([X.U for X in self.terms])
 
+    @cached_property
+    def S(self):
+        cores = [X.S for X in self.terms]
+        if all(isinstance(S, Identity) and S.scale == cores[0].scale for S in cores):
+            return Identity(sum(S.n for S in cores), cores[0].scale)
+        return block_diag(*(S @ np.eye(S.shape[1]) for S in cores)).astype(self.dtype)
 
-@blockwise
-def dense(X):
-    """The matrix X (ndarray, LowRank, sparse, LinearOperator or a direct sum of these) as an ndarray (a direct sum of ndarrays)."""
-    if isinstance(X, LowRank):
-        return X.dense()
-    if isinstance(X, LinearOperator):
-        return X @ np.eye(X.shape[1], dtype=X.dtype)
-    return X.toarray() if issparse(X) else np.asarray(X)
+    @cached_property
+    def V(self):
+        return np.hstack([X.V for X in self.terms])
 
+    @property
+    def shape(self):
+        return self.terms[0].shape
 
-def norm(X):
-    """Frobenius norm of any matrix."""
-    if isinstance(X, DirectSum):
-        return np.hypot.reduce([norm(block) for block in X.blocks])
-    return X.norm() if isinstance(X, LowRank) else frobenius(dense(X))
+    @property
+    def rank(self):
+        return min(np.sum([X.S.shape for X in self.terms], axis=0).tolist())
 
+    @property
+    def dtype(self):
+        return np.result_type(*(X.dtype for X in self.terms))
 
-def _adjoint_times_parts(factor, X, known):
-    """factorᴴ [U0, B] for X = [U0, [U0, B] C] in factors, so that C meets small matrices only; else factorᴴ X."""
-    if isinstance(X, Augmented):
-        return np.hstack([adjoint_times(factor, X.U0, known), H(factor) @ X.B])
-    return adjoint_times(factor, X, known)
+    def adjoint(self):
+        return Sum(map(H, self.terms))
+
+    def dense(self):
+        return reduce(add, [X.dense() for X in self.terms])
+
+    def __matmul__(self, X):
+        return reduce(add, [term @ X for term in self.terms])
+
+    def __rmatmul__(self, X):
+        return reduce(add, [X @ term for term in self.terms])
+
+    def __mul__(self, c):
+        return Sum([c * X for X in self.terms]) if np.isscalar(c) else NotImplemented
+
+    __rmul__ = __mul__
 
 
 def adjoint_times(factor, X, known):
@@ -200,25 +204,23 @@ def adjoint_times(factor, X, known):
 
 
 def begins_with(X, X0):
-    """Whether the leading columns of X are those of X0."""
-    return X is X0 or (isinstance(X, np.ndarray) and X.ndim == 2 and np.array_equal(X[:, :X0.shape[1]], X0))
+    """Whether the leading columns of X are those of X0; most others are told apart by their first row."""
+    if X is X0 or not isinstance(X, np.ndarray) or X.ndim != 2:
+        return X is X0
+    k = X0.shape[1]
+    return np.array_equal(X[:1, :k], X0[:1]) and np.array_equal(X[:, :k], X0)
 
 
 def _is_operator(X):
     return issparse(X) or isinstance(X, LinearOperator)
 
 
-def _alike(Y, X):
-    """Both; where their cores are different numbers, with U times its number for U, so that no array is made for a core."""
-    if not (isinstance(Y.S, Identity) and isinstance(X.S, Identity)) or Y.S.scale == X.S.scale:
-        return Y, X
-    return [LowRank(Z.S.scale * Z.U, Identity(Z.S.n), Z.V) for Z in (Y, X)]
-
-
-def _diag(S, Z, dtype):
-    if isinstance(S, Identity) and isinstance(Z, Identity):
-        return Identity(S.n + Z.n, S.scale)
-    (p, q), (m, n) = S.shape, Z.shape
-    diag = np.zeros((p + m, q + n), dtype)
-    diag[:p, :q], diag[p:, q:] = (X.scale * np.eye(X.n) if isinstance(X, Identity) else X for X in (S, Z))
-    return diag
+def _on_shared_bases(Y, X):
+    """Y + X in the bases of X, if these begin with those of Y; else None."""
+    if isinstance(Y, Sum) or isinstance(X, Sum) or not (isinstance(Y.S, np.ndarray) and isinstance(X.S, np.ndarray)):
+        return None
+    if not (begins_with(X.U, Y.U) and begins_with(X.V, Y.V)):
+        return None
+    core = X.S.astype(np.result_type(X.S, Y.S))
+    core[:Y.S.shape[0], :Y.S.shape[1]] += Y.S
+    return LowRank(X.U, core, X.V)

@@ -7,7 +7,7 @@ import numpy as np
 from .augmented import Augmented
 from .direct_sum import H, Identity, blockwise_in_threads
 from .lapack import frobenius, inverted_upper, pivoted_cholesky
-from .lowrank import LowRank, adjoint_times
+from .lowrank import LowRank, Sum, adjoint_times
 
 DROP = 10       # a direction of K below DROP · EPS · ‖K‖ is rounding, and is dropped
 RESOLVE = 10    # one Gram matrix RᴴR resolves singular values down to σ₁(R) √(RESOLVE · p · EPS); the rest goes round again
@@ -137,7 +137,7 @@ def image(G, V):
     """
     if isinstance(V, Identity):
         return G
-    if not isinstance(G, LowRank):
+    if not isinstance(G, LowRank) or isinstance(G, Sum):
         return G @ V
     A, S, B = G
     M = S @ adjoint_times(B, V, G.right)

@@ -6,8 +6,9 @@ import numpy as np
 
 from .direct_sum import H, Identity, blockwise_in_threads
 from .lapack import frobenius, inverted
-from .lowrank import LowRank, begins_with, dense
+from .lowrank import LowRank, begins_with
 from .orthonormal import augment, augment_in_factors, gram, orthonormalising, plus_identity
+from .products import dense
 from .validation import check_count, check_finite
 
 SMALL = 32      # a core with fewer rows is decomposed as soon as anything else is done with it
