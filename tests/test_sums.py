@@ -58,6 +58,15 @@ def test_the_factors_of_a_sum_are_joined_when_asked_for_and_not_before(dtype, se
     assert S.dtype == total.dtype and np.count_nonzero(S) == np.count_nonzero(terms[0].S) + 2 + np.count_nonzero(terms[2].S)
 
 
+def test_a_factor_may_be_an_identity():
+    A, S = np.arange(12.0).reshape(4, 3), np.arange(9.0).reshape(3, 3)
+    Y, Z = LowRank(A, S, Identity(3)), LowRank(A, S.T, A[:3] + 1)
+    for one, other in ((Y, Z), (Z, Y), (H(Y), H(Z))):
+        total, expected = one + other, one.dense() + other.dense()
+        assert np.allclose(total.dense(), expected) and np.allclose(LowRank(*total).dense(), expected)
+        assert {X.dtype for X in total} == {np.dtype(float)}
+
+
 def test_what_a_gradient_knows_it_knows_in_a_sum():
     """Planted: another product, which is used."""
     rng = np.random.default_rng(0)

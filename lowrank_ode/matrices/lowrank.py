@@ -152,7 +152,7 @@ class Sum(LowRank):
 
     @cached_property
     def U(self):
-        return np.hstack([X.U for X in self.terms])
+        return self._beside([X.U for X in self.terms])
 
     @cached_property
     def S(self):
@@ -163,7 +163,10 @@ class Sum(LowRank):
 
     @cached_property
     def V(self):
-        return np.hstack([X.V for X in self.terms])
+        return self._beside([X.V for X in self.terms])
+
+    def _beside(self, factors):
+        return np.hstack([X if isinstance(X, np.ndarray) else X @ np.eye(X.shape[1], dtype=self.dtype) for X in factors])
 
     @property
     def shape(self):
@@ -205,7 +208,7 @@ def adjoint_times(factor, X, known):
 
 def begins_with(X, X0):
     """Whether the leading columns of X are those of X0; most others are told apart by their first row."""
-    if X is X0 or not isinstance(X, np.ndarray) or X.ndim != 2:
+    if X is X0 or not (isinstance(X, np.ndarray) and isinstance(X0, np.ndarray) and X.ndim == 2):
         return X is X0
     k = X0.shape[1]
     return np.array_equal(X[:1, :k], X0[:1]) and np.array_equal(X[:, :k], X0)
