@@ -5,7 +5,7 @@ import pytest
 from strategies import random_basis
 from test_orthonormal import ORTHONORMAL, RANGE, defect, missed
 
-from lowrank_ode.matrices import augment, orthonormal
+from lowrank_ode.matrices import augment, augmented, orthonormal
 
 
 def augments(seed):
@@ -44,13 +44,18 @@ def test_subnormal_complex_and_whole_numbers_are_no_fault(dtype, size):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_rounding_errors_of_many_rows_of_one_sign_do_not_add_up(dtype, monkeypatch):
-    """Planted: a Gram matrix in one product, a sum of 300,000 equal numbers."""
-    K = np.ones((300_000, 1), dtype)
+    """The basis of a column of a million ones, and of one beside it, which takes 10⁻⁵ or 10⁻¹³ of a million others. Planted: one sum."""
+    m, small = 10**6, 1e-5 if dtype == np.float32 else 1e-13
+    ones, unit = np.ones((m, 1), dtype), np.full((m, 1), m**-0.5, dtype)
+    beside = (ones + small * np.random.default_rng(0).standard_normal((m, 1))).astype(dtype)
     def off():
-        return abs(float((augment(K[:, :0], K).astype(np.longdouble) ** 2).sum() - 1)) / float(np.finfo(dtype).eps)
-    assert off() <= ORTHONORMAL
-    monkeypatch.setattr(orthonormal, "ROWS", len(K))
-    assert off() > 3 * ORTHONORMAL
+        squares = augment(ones[:, :0], ones).astype(np.longdouble) ** 2
+        return abs(float(squares.sum() - 1)) / float(np.finfo(dtype).eps), augment(unit, beside).shape[1]
+    length, columns = off()
+    assert length <= ORTHONORMAL and columns == 2
+    monkeypatch.setattr(augmented, "ROWS", m)
+    length, columns = off()
+    assert length > 10 * ORTHONORMAL and columns == 1
 
 
 def nothing_left_out(monkeypatch):

@@ -79,6 +79,16 @@ def test_what_a_gradient_knows_it_knows_in_a_sum():
         assert np.allclose(product(wrong + more), product(more)) and not np.allclose(product(more), product(plain + more))
 
 
+def test_the_image_of_a_sum_has_no_more_columns_than_the_sum():
+    """Two columns for V with three. Planted: the product, whose columns are dependent."""
+    rng = np.random.default_rng(0)
+    one, other = (outer(rng.standard_normal((9, 1)), rng.standard_normal((7, 1))) for _ in range(2))
+    total, V = one + other, random_basis(rng, 7, 3)
+    K = image(total, V)
+    assert K.shape == (9, 2) and (total @ V).shape == (9, 3) and image(total + total, V).shape == (9, 3)
+    assert np.linalg.norm(total @ V - K @ np.linalg.lstsq(K, total @ V)[0]) <= 1e-13
+
+
 def test_a_sum_survives_pickle_and_copies():
     total = LowRank(np.eye(4, 1), np.eye(1), np.eye(3, 1)) + outer(np.ones((4, 2)), np.ones((3, 2)))
     for other in (pickle.loads(pickle.dumps(total)), copy.deepcopy(total), copy.copy(total)):

@@ -2,7 +2,7 @@
 
 A layer has n outputs, m inputs and the weight matrix W, dense or U S Vᵀ of rank r; activations Z (m, b) and errors Δ (n, b), b examples. A
 product of p × q and q × s counts 2 p q s, a Gram matrix XᵀX half of it, for one triangle is computed. Left out are the work on single
-entries, O(b (n + m) + n m), and the decomposition of the core, O(r³). docs/6-speed.md has a table.
+entries, O(b (n + m) + n m), and decompositions and inverses of small matrices, O(r³). docs/6-speed.md has a table.
 """
 
 from bisect import bisect_right

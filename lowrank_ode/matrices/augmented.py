@@ -6,6 +6,16 @@ import numpy as np
 
 from .direct_sum import H
 
+ROWS = 1 << 13      # of so many rows at most an inner product is one product
+
+
+def inner(X, Y):
+    """XᴴY, of many rows by halves: in a long sum of numbers of one sign rounding errors add up, to a multiple of m · EPS."""
+    if len(X) <= ROWS:
+        return H(X) @ Y
+    k = len(X) // 2
+    return inner(X[:k], Y[:k]) + inner(X[k:], Y[k:])
+
 
 @dataclass(frozen=True, eq=False)
 class Augmented:
@@ -45,6 +55,11 @@ class Augmented:
     def combined(self, X):
         """A Û, from X = [A U0, A B]."""
         return np.hstack([X[:, :self.U0.shape[1]], X @ self.C])
+
+    def inner(self, K):
+        """Ûᴴ K."""
+        X = inner(K, self.U0)
+        return H(self.combined(np.hstack([X, inner(K, self.B)])) if self.B.shape[1] else X)
 
     def __rmatmul__(self, A):
         X = A @ self.U0

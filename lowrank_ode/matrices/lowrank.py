@@ -9,7 +9,6 @@ from scipy.linalg import block_diag
 from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
-from .augmented import Augmented
 from .direct_sum import DirectSum, H, Identity, blockwise
 from .lapack import frobenius
 
@@ -66,6 +65,11 @@ class LowRank:
         return self.U.shape[0], self.V.shape[0]
 
     @property
+    def terms(self):
+        """The matrices of which this is the sum; of a `Sum` there are several."""
+        return (self,)
+
+    @property
     def rank(self):
         """Rank of the factorisation, min(p, q); the rank of the matrix is smaller where S is singular."""
         return min(self.S.shape)
@@ -85,8 +89,7 @@ class LowRank:
     def norm(self):
         """Frobenius norm, of U S Rᴴ with V = Q R: the Gram matrices UᴴU and VᴴV would lose half the digits of a difference Y1 − Y2."""
         U, S, V = self
-        V = V.dense() if isinstance(V, Augmented) else V
-        return frobenius(U @ S @ H(V if isinstance(V, Identity) else np.linalg.qr(V, mode="r")))
+        return frobenius(U @ S @ H(np.linalg.qr(_array(V, self.dtype), mode="r")))
 
     def operator(self):
         """The same matrix as a scipy LinearOperator."""
@@ -113,7 +116,7 @@ class LowRank:
         if getattr(X, "shape", self.shape) != self.shape:
             raise ValueError(f"+: shapes {self.shape} and {X.shape}, expected equal ones")
         if isinstance(X, LowRank):
-            return _on_shared_bases(self, X) or Sum([*getattr(self, "terms", [self]), *getattr(X, "terms", [X])])
+            return _on_shared_bases(self, X) or Sum([*self.terms, *X.terms])
         if isinstance(X, np.ndarray):
             return self.dense() + X
         return self.operator() + aslinearoperator(X) if _is_operator(X) else NotImplemented
@@ -141,6 +144,8 @@ class LowRank:
 class Sum(LowRank):
     """Σ terms, LowRank matrices that stay apart. Their factors are set side by side, as U, S and V, when somebody asks for these."""
 
+    terms = ()
+
     def __new__(cls, terms):
         return object.__new__(cls)
 
@@ -152,21 +157,18 @@ class Sum(LowRank):
 
     @cached_property
     def U(self):
-        return self._beside([X.U for X in self.terms])
+        return np.hstack([_array(X.U, self.dtype) for X in self.terms])
 
     @cached_property
     def S(self):
         cores = [X.S for X in self.terms]
         if all(isinstance(S, Identity) and S.scale == cores[0].scale for S in cores):
             return Identity(sum(S.n for S in cores), cores[0].scale)
-        return block_diag(*(S @ np.eye(S.shape[1]) for S in cores)).astype(self.dtype)
+        return block_diag(*(_array(S, self.dtype) for S in cores))
 
     @cached_property
     def V(self):
-        return self._beside([X.V for X in self.terms])
-
-    def _beside(self, factors):
-        return np.hstack([X if isinstance(X, np.ndarray) else X @ np.eye(X.shape[1], dtype=self.dtype) for X in factors])
+        return np.hstack([_array(X.V, self.dtype) for X in self.terms])
 
     @property
     def shape(self):
@@ -212,6 +214,11 @@ def begins_with(X, X0):
         return X is X0
     k = X0.shape[1]
     return np.array_equal(X[:1, :k], X0[:1]) and np.array_equal(X[:, :k], X0)
+
+
+def _array(factor, dtype):
+    """A factor as an ndarray, also if it is an Identity or Augmented."""
+    return factor if isinstance(factor, np.ndarray) else factor @ np.eye(factor.shape[1], dtype=dtype)
 
 
 def _is_operator(X):

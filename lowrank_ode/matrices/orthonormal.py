@@ -4,14 +4,13 @@ import math
 
 import numpy as np
 
-from .augmented import Augmented
+from .augmented import Augmented, inner
 from .direct_sum import H, Identity, blockwise_in_threads
 from .lapack import frobenius, inverted_upper, pivoted_cholesky
 from .lowrank import LowRank, Sum, adjoint_times
 
 DROP = 10       # a direction of K below DROP · EPS · ‖K‖ is rounding, and is dropped
 RESOLVE = 10    # one Gram matrix RᴴR resolves singular values down to σ₁(R) √(RESOLVE · p · EPS); the rest goes round again
-ROWS = 1 << 13  # of so many rows at most a Gram matrix is one product
 
 
 @blockwise_in_threads
@@ -53,18 +52,18 @@ def _augmented(U0, K):
     limits = np.finfo(K.dtype)
     if scale < limits.tiny / limits.eps:                            # products would be subnormal numbers, of a few digits
         return _augmented(U0, K * (1 / limits.tiny))
-    inside = H(H(whole) @ U0)
+    inside = H(H(whole) @ U0) if isinstance(whole, LowRank) else inner(U0, K)
     eps = max(limits.eps, np.finfo(U0.dtype).eps)
     while K.shape[1] and Q.shape[1] < m:
-        R = Q @ (H(H(K) @ Q) if inside is None else inside)
+        R = Q @ (Q.inner(K) if inside is None else inside)
         np.subtract(K, R, out=R)
         R /= scale
-        T, rest = _independent(gram(R), (DROP * eps) ** 2, RESOLVE * K.shape[1] * eps, m - Q.shape[1])
+        T, rest = _independent(inner(R, R), (DROP * eps) ** 2, RESOLVE * K.shape[1] * eps, m - Q.shape[1])
         if not T.shape[1]:
             break
         B = R @ T
-        E = H(H(B) @ Q)
-        T = orthonormalising(gram(B) - H(E) @ E)
+        E = Q.inner(B)
+        T = orthonormalising(inner(B, B) - H(E) @ E)
         K = R[:, rest]
         if T.shape[1] < len(T):
             kept = T.any(axis=1)
@@ -72,14 +71,6 @@ def _augmented(U0, K):
             B, E, T = B[:, kept], E[:, kept], T[kept]
         Q, inside, scale = Q.extended(B, -(E @ T), T), None, 1
     return Q
-
-
-def gram(X):
-    """XᴴX, of many rows by halves: in a long sum of numbers of one sign rounding errors add up, to a multiple of m · EPS."""
-    if len(X) <= ROWS:
-        return H(X) @ X
-    k = len(X) // 2
-    return gram(X[:k]) + gram(X[k:])
 
 
 def orthonormalising(G):
@@ -137,7 +128,7 @@ def image(G, V):
     """
     if isinstance(V, Identity):
         return G
-    if not isinstance(G, LowRank) or isinstance(G, Sum):
+    if not isinstance(G, LowRank) or (isinstance(G, Sum) and G.rank >= V.shape[1]):
         return G @ V
     A, S, B = G
     M = S @ adjoint_times(B, V, G.right)

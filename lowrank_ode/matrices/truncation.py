@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 
+from .augmented import inner
 from .direct_sum import H, Identity, blockwise_in_threads
 from .lapack import frobenius, inverted
 from .lowrank import LowRank, begins_with
-from .orthonormal import augment, augment_in_factors, gram, orthonormalising, plus_identity
+from .orthonormal import augment, augment_in_factors, orthonormalising, plus_identity
 from .products import dense
 from .validation import check_count, check_finite
 
@@ -116,7 +117,7 @@ def _inverse(A, least):
 
 def _polished(U):
     """U itself, or, where rounding errors of many steps have added up, one Newton step nearer to the nearest orthonormal basis."""
-    defect = plus_identity(-1, gram(U))
+    defect = plus_identity(-1, inner(U, U))
     return U if frobenius(defect) <= 4 * np.finfo(U.dtype).eps * U.shape[1]**0.5 else U - U @ (0.5 * defect)
 
 
