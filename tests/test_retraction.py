@@ -56,6 +56,19 @@ def test_a_retraction_within_the_bases_of_the_start_is_not_the_best_approximatio
         assert retracted(Y, 0, 0.1)[1] > truth + 0.01
 
 
+def test_bases_are_shared_exactly_if_one_begins_with_the_other():
+    """Rectangular cores, both ways. Planted: bases that agree in their first row only, as all are told apart that do not."""
+    rng = np.random.default_rng(0)
+    U, V, A, B = (rng.standard_normal(shape) for shape in ((9, 3), (8, 2), (9, 2), (8, 3)))
+    for Y in (LowRank(U, rng.standard_normal((3, 2)), V), LowRank(V, rng.standard_normal((2, 3)), U)):
+        more = {9: A, 8: B}
+        X = LowRank(np.hstack([Y.U, more[len(Y.U)]]), rng.standard_normal((5, 5)), np.hstack([Y.V, more[len(Y.V)]]))
+        assert (Y + X).rank == 5 and np.allclose((Y + X).dense(), Y.dense() + X.dense(), rtol=1e-12)
+        for letter in "UV":
+            other = LowRank(*(np.vstack([F[:1], -F[1:]]) if name == letter else F for name, F in zip("USV", X, strict=True)))
+            assert (Y + other).rank == 7 and np.allclose((Y + other).dense(), Y.dense() + other.dense(), rtol=1e-12)
+
+
 def test_columns_of_every_size_beside_a_known_basis_keep_their_digits():
     rng = np.random.default_rng(0)
     U, V = np.linalg.qr(rng.standard_normal((9, 2)))[0], np.linalg.qr(rng.standard_normal((8, 2)))[0]

@@ -176,7 +176,7 @@ class Sum(LowRank):
 
     @property
     def rank(self):
-        return min(np.sum([X.S.shape for X in self.terms], axis=0).tolist())
+        return min(map(sum, zip(*(X.S.shape for X in self.terms), strict=True)))
 
     @property
     def dtype(self):
