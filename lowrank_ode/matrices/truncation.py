@@ -62,7 +62,7 @@ def cut(Y, tol=0.0, relative=False, max_rank=None):
 def _rank(sigma, tol, relative, max_rank):
     """The smallest r ≥ 1 with a tail (Σ_{i>r} σᵢ²)^½ ≤ θ, or max_rank if that is less; and θ."""
     tail = np.zeros(len(sigma) + 1)
-    np.hypot.accumulate(sigma[::-1], dtype=float, out=tail[-2::-1])         # without underflow, or overflow in single precision
+    np.hypot.accumulate(sigma[::-1], out=tail[-2::-1])         # in double precision: without underflow, or overflow in single precision
     theta = float(tol * tail[0] if relative else tol)
     r = max(1, np.count_nonzero(tail > theta))
     return min(r, max_rank or r), theta
@@ -200,9 +200,9 @@ def _factors_of_basis(U, U0):
     """
     if isinstance(U, Identity):
         return Identity(U.n), U
-    start = U0 if U0 is not None and begins_with(U, U0) else U[:, :0]
+    start = U0 if begins_with(U, U0) else U[:, :0]
     rest = U[:, start.shape[1]:]
-    Q = augment_in_factors(start, rest / np.maximum(np.abs(rest).max(axis=0, initial=0), np.finfo(U.dtype).tiny))
+    Q = augment_in_factors(start, rest / np.maximum(np.abs(rest).max(axis=0), np.finfo(U.dtype).tiny))
     Q = Q if Q.shape[1] else np.eye(len(U), 1, dtype=Q.dtype)
     return Q, H(H(U) @ Q)
 
