@@ -5,7 +5,7 @@ from unittest.mock import patch
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import eps_of, lowrank_matrices, seeds
+from strategies import eps_of, lowrank_matrices, random_basis, seeds
 from test_orthonormal import ORTHONORMAL, defect
 
 from lowrank_ode import LowRank, best_approximation, tangent_projection
@@ -31,10 +31,13 @@ def test_a_matrix_and_a_tangent_vector_at_it_have_rank_2r_together(Y, seed, h):
     assert norm(Y) <= 2 * size or norm((0 * Y + tangent).dense() - truth) > size
 
 
-@given(lowrank_matrices(), seeds, st.sampled_from([1e-8, 0.1, 10.0]))
-def test_the_retraction_of_a_step_along_a_tangent_vector_is_its_best_approximation(Y, seed, h):
-    """The twin knows nothing of Y: its bases begin with those of −Y. Distances are equal, for the matrices need not be."""
-    found, distance, truth = retracted(Y, seed, h)
+@given(lowrank_matrices(), seeds, st.sampled_from([1e-8, 0.1, 10.0]), st.sampled_from([0, 100]))
+def test_the_retraction_of_a_step_along_a_tangent_vector_is_its_best_approximation(Y, seed, h, small):
+    """With and without singular values of the core. The twin knows nothing of Y: its bases begin with those of −Y. Distances are equal,
+    for the matrices need not be.
+    """
+    with patch.object(truncation, "SMALL", small):
+        found, distance, truth = retracted(Y, seed, h)
     assert found.rank == Y.rank and found.dtype == Y.dtype and max(defect(found.U), defect(found.V)) <= ORTHONORMAL
     assert abs(distance - truth) <= 100 * eps_of(Y.U) * (1 + h)
 
@@ -54,6 +57,18 @@ def test_a_retraction_within_the_bases_of_the_start_is_not_the_best_approximatio
     assert abs(distance - truth) <= 1e-13
     with patch.object(truncation, "augment_in_factors", lambda U0, K: U0):
         assert retracted(Y, 0, 0.1)[1] > truth + 0.01
+
+
+def test_a_retraction_computes_no_singular_value_of_a_short_step():
+    """Planted: a cut that takes the first coordinates for the dominant singular vectors."""
+    rng = np.random.default_rng(0)
+    Y = LowRank(random_basis(rng, 90, 20), np.diag(np.linspace(1, 2, 20)), random_basis(rng, 80, 20))
+    Z = Y + tangent_projection(Y, rng.standard_normal((90, 80)) / 80)
+    truth, first = best_approximation(Z, rank=20), np.eye(40, 20)
+    with patch.object(truncation, "truncate", None):
+        assert norm(retract(Y, Z) - truth) <= 1e-13
+        with patch.object(truncation, "_dominant", lambda S, r, theta: (first, S[:r, :r], first)):
+            assert norm(retract(Y, Z) - truth) > 0.1
 
 
 def test_bases_are_shared_exactly_if_one_begins_with_the_other():

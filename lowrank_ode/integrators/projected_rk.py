@@ -15,7 +15,7 @@ TABLEAUX = {        # nodes c, the strictly lower rows of a, weights b
 
 @dataclass(frozen=True)
 class ProjectedRK:
-    """Projected Runge–Kutta [KV19]: slopes projected onto the tangent space, stages and result cut to rank r by an SVD, R(·).
+    """Projected Runge–Kutta [KV19]: slopes projected onto the tangent space, stages and result cut to rank r, R(·).
 
         Y_j = R(Y + h Σ_{l<j} a_jl K_l),   K_j = P(Y_j) F(t + c_j h, Y_j),   Y1 = R(Y + h Σ b_j K_j)
 

@@ -143,7 +143,7 @@ def best_approximation(A, rank=None, tol=None):
     if rank is not None:
         rank = check_count("rank", rank, most=min(A.shape))
     Y = _orthonormal_factors(A)
-    return truncate(Y, tol) if rank is None else _of_rank(Y, rank)
+    return truncate(Y, tol) if rank is None else _padded(truncate(Y, max_rank=rank), rank)
 
 
 @blockwise_in_threads
@@ -152,7 +152,9 @@ def retract(Y, Z):
 
     It costs less where the bases of Z begin with those of Y, as those of Y plus a tangent vector do.
     """
-    return _of_rank(_orthonormal_factors(Z, Y.U, Y.V), Y.rank) if isinstance(Y, LowRank) else dense(Z)
+    if not isinstance(Y, LowRank):
+        return dense(Z)
+    return _padded(cut(_orthonormal_factors(Z, Y.U, Y.V), max_rank=Y.rank), Y.rank)
 
 
 @blockwise_in_threads
@@ -173,9 +175,9 @@ def tangent_projection(Y, Z):
     return LowRank(np.hstack([U, K - U @ M]), core, np.hstack([V, L - V @ H(M)]))
 
 
-def _of_rank(Y, rank):
-    """Y with orthonormal bases, cut to this rank, or with zero singular values where it has not so many."""
-    U, S, V = truncate(Y, max_rank=rank)
+def _padded(Y, rank):
+    """Y with zero singular values where it has not so many as that."""
+    U, S, V = Y
     pad = rank - len(S)
     return LowRank(_complete(U, rank), np.pad(S, (0, pad)), _complete(V, rank)) if pad else LowRank(U, S, V)
 
@@ -186,9 +188,8 @@ def _orthonormal_factors(A, U0=None, V0=None):
         A = dense(A) * 1.0
         check_finite("A", A)
         return LowRank(*_svd_factors(A))
-    for X in A:
-        if not isinstance(X, Identity):
-            check_finite("A", X)
+    if not isinstance(A.S, Identity):
+        check_finite("A", A.S)
     (Q_U, R_U), (Q_V, R_V) = _factors_of_basis(A.U, U0), _factors_of_basis(A.V, V0)
     return LowRank(Q_U, R_U @ A.S @ H(R_V), Q_V)
 
@@ -201,10 +202,14 @@ def _factors_of_basis(U, U0):
     if isinstance(U, Identity):
         return Identity(U.n), U
     start = U0 if begins_with(U, U0) else U[:, :0]
-    rest = U[:, start.shape[1]:]
-    Q = augment_in_factors(start, rest / np.maximum(np.abs(rest).max(axis=0), np.finfo(U.dtype).tiny))
+    rest = U[:, (k := start.shape[1]):]
+    sizes = np.abs(rest).max(axis=0)
+    check_finite("A", sizes)
+    Q = augment_in_factors(start, rest / np.maximum(sizes, np.finfo(U.dtype).tiny))
     Q = Q if Q.shape[1] else np.eye(len(U), 1, dtype=Q.dtype)
-    return Q, H(H(U) @ Q)
+    R = np.eye(Q.shape[1], U.shape[1], dtype=U.dtype)
+    R[:, k:] = H(H(rest) @ Q)
+    return Q, R
 
 
 def _svd_factors(A):
