@@ -5,6 +5,7 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
+from matplotlib.ticker import LogLocator
 
 COLOURS = {"projector splitting": "#1f6fb4", "projector splitting, order 2": "#6a4fb0", "BUG": "#d9822b", "adaptive BUG": "#2a8f4e",
            "DLRT": "#b5314a", "parallel BUG": "#a8a12a", "parallel BUG, order 2": "#8c6d1f", "midpoint BUG": "#12908f",
@@ -26,6 +27,13 @@ def shades(colour, n):
     """n shades of a colour, from light to full."""
     r, g, b = matplotlib.colors.to_rgb(colour)
     return [tuple(1 - (1 - c) * (0.35 + 0.65 * k / max(1, n - 1)) for c in (r, g, b)) for k in range(n)]
+
+
+def plain_numbers(axis):
+    """1, 2, 5, 10, … along a logarithmic axis of few decades."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter("{x:,.12g}")
+    axis.set_minor_formatter("")
 
 
 def slope(ax, x, y, order):

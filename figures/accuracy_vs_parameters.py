@@ -70,7 +70,7 @@ def draw(data):
                 ax.semilogx([row[2 + k] for row in published.values()], [row[1] for row in published.values()], "s" + style, ms=2.5, lw=0.9,
                             color="#888888", label=f"published, full MNIST, w = {width}")
         ax.set(title=f"weights for {text}", xlabel="weights")
-        ax.xaxis.set_minor_formatter("")
+        _style.plain_numbers(ax.xaxis)
         ax.margins(y=0.12)
     panels[0].set_ylabel("test accuracy, %")
     panels[0].legend(loc="lower right", fontsize=7.5)

@@ -73,8 +73,9 @@ def draw(data):
             if runs:
                 ax.semilogx([run["weights"] for run in runs], [100 * run["accuracy"] for run in runs], style, mfc="none" if kept else None,
                             color=_style.COLOURS["GeoLoRA"], label=f"GeoLoRA at a fixed rank, {text}")
-        for run in [run for run in data["runs"] if run["width"] == width and run["drop"]]:
-            _style.label(ax, f"r = {run['rank']}", (run["weights"], 100 * run["accuracy"]), _style.COLOURS["GeoLoRA"], (-26, 7))
+        for run in (fewer := [run for run in data["runs"] if run["width"] == width and run["drop"]]):
+            _style.label(ax, f"r = {run['rank']}", (run["weights"], 100 * run["accuracy"]), _style.COLOURS["GeoLoRA"],
+                         (-4 if run is fewer[-1] else -26, 7))
         found = [run for run in _with_tau(data["scale"]) if run["width"] == width]
         if found:
             ax.semilogx([run["weights"]["eval_KV"] for run in found], [100 * run["accuracy"] for run in found], "o-",
@@ -83,7 +84,7 @@ def draw(data):
             weights, accuracy, _ = zip(*published(width), strict=True)
             ax.semilogx(weights, accuracy, "s-", ms=2.5, lw=0.9, color="#888888", label="published, full MNIST")
         ax.set(title=f"width {width}", xlabel="weights for prediction")
-        ax.xaxis.set_minor_formatter("")
+        _style.plain_numbers(ax.xaxis)
         ax.margins(x=0.1)
         ax.legend(loc="lower right", fontsize=8)
     np.atleast_1d(panels)[0].set_ylabel("test accuracy, %")

@@ -118,6 +118,9 @@ def draw(data):
             if name in dense:
                 ax.axhline(1e3 * dense[name], color="#000000", lw=0.9, ls=style, label="dense" + (", PyTorch" if name == "torch" else ""))
         ax.set(title=f"784-{width}×4-10: a training step", xlabel="rank", ylabel="ms")
+        ax.set_xticks(ranks, map(str, ranks))
+        ax.xaxis.set_minor_formatter("")
+        _style.plain_numbers(ax.yaxis)
         ax.legend(fontsize=7.5)
     right, width = panels[2], widths[-1]
     for what, colour in (("train", _style.COLOURS["DLRT"]), ("predict", _style.COLOURS["projector splitting"])):
