@@ -5,7 +5,7 @@ Hidden layers at one fixed rank, trained by GeoLoRA from a random dense start cu
 of the inputs, drawn anew, is set to 0 [SHKSS14]. Test accuracy against the number of weights for prediction (K = U S and V stored). Beside
 it DLRT with relative tolerance τ, nothing dropped (accuracy_vs_parameters.py), and the published networks [SZKCT22], found by DLRT and then
 trained for 100 epochs with Adam. The epoch is chosen on validation images, a sixth of the training set. Default: 5,000 real MNIST images
-and 12 epochs, too few for dropping to pay, and not to be compared with the published numbers; --full: MNIST. One seed.
+and 12 epochs, too few for dropping to show, and not to be compared with the published numbers; --full: MNIST. One seed.
 """
 
 from pathlib import Path
