@@ -3,6 +3,7 @@
 from unittest.mock import patch
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import eps_of, lowrank_matrices, random_basis, seeds
@@ -91,6 +92,29 @@ def test_columns_of_every_size_beside_a_known_basis_keep_their_digits():
     Z = LowRank(np.hstack([U, more * size]), np.diag(np.r_[1, 1, 1 / size]), np.hstack([V, rng.standard_normal((8, 2))]))
     truth = np.hstack([U, more]) @ H(Z.V)
     assert norm(retract(LowRank(U, np.eye(2), V), Z) - best_approximation(truth, rank=2)) <= 1e-13
+
+
+@pytest.mark.parametrize("letter", ["U", "S", "V"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_retraction_refuses_what_is_not_finite_also_in_a_shared_basis_and_other_shapes(letter, bad):
+    factors = {"U": np.eye(9, 2), "S": np.eye(2), "V": np.eye(8, 2)}
+    factors[letter][0, 0] = bad
+    Y, Z = LowRank(**factors), LowRank(np.eye(9, 2), np.eye(2), np.eye(8, 2))
+    for start in (Y, Z):
+        with pytest.raises(ValueError, match=r"^A: NaN or Inf"):
+            retract(start, 0.5 * Y)
+    for start in (Z, Z.dense()):
+        with pytest.raises(ValueError, match=r"^Z: shape \(8, 9\), expected that of Y, \(9, 8\)"):
+            retract(start, H(Z))
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_real_matrix_retracts_to_a_complex_one():
+    rng = np.random.default_rng(0)
+    Y = LowRank(random_basis(rng, 9, 2), np.eye(2), random_basis(rng, 8, 2))
+    Z = Y + tangent_projection(Y, rng.standard_normal((9, 8)))
+    found = retract(LowRank(*(X.astype(complex) for X in Y)), Z)
+    assert found.dtype == complex and norm(found - retract(Y, Z)) <= 1e-13
 
 
 def test_a_factor_that_is_an_identity_has_no_basis_to_be_found():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from hypothesis import given
+from scipy.sparse.linalg import aslinearoperator
 from strategies import dtypes, lowrank_matrices, random_basis, seeds
 
 from lowrank_ode import LowRank
@@ -67,6 +68,9 @@ def test_a_factor_may_be_an_identity():
         total, expected = one + other, one.dense() + other.dense()
         assert np.allclose(total.dense(), expected) and np.allclose(LowRank(*total).dense(), expected)
         assert {X.dtype for X in total} == {np.dtype(float)}
+    operator = aslinearoperator(np.arange(6.0).reshape(3, 2))
+    for X in (Y, Y + Z):
+        assert np.allclose((X @ operator).dense(), X.dense() @ np.arange(6.0).reshape(3, 2), rtol=1e-14)
 
 
 def test_what_a_gradient_knows_it_knows_in_a_sum():

@@ -19,8 +19,9 @@ class LowRank:
 
     S is any matrix, singular ones too; the bases U and V are orthonormal in start values and in what a step returns, and anything in sums,
     products and gradients. `U, S, V = Y` unpacks. LowRank with LowRank or sparse under `@`, and LowRank + LowRank, stay LowRank (a `Sum`,
-    unless the bases of the second begin with those of the first); `@` or `+` with an ndarray gives an ndarray; + sparse or LinearOperator
-    gives a LinearOperator. On direct sums of factors the constructor acts block by block, and LowRank(Identity, W, Identity) is W itself.
+    unless the bases of the second begin with those of the first and both cores are arrays); `@` or `+` with an ndarray gives an ndarray;
+    + sparse or LinearOperator gives a LinearOperator. A @ Y is refused by SciPy for a LinearOperator A; A @ Y.operator() is not. On direct
+    sums of factors the constructor acts block by block, and LowRank(Identity, W, Identity) is W itself.
 
     Who has multiplied with the factors already may say so: left = (X, UᴴX) and right = (X, VᴴX), kept under scaling and adjoint, spare the
     products of U and V with matrices whose leading columns are X. A gradient Δ Zᴴ comes with those that backprop had to make.
@@ -104,7 +105,7 @@ class LowRank:
             return U @ (S @ adjoint_times(V, X, self.right))
         if isinstance(X, Identity):
             return X.scale * self
-        return LowRank(U, S, H(X) @ V) if _is_operator(X) else NotImplemented
+        return LowRank(U, S, H(X) @ _array(V, self.dtype)) if _is_operator(X) else NotImplemented
 
     def __rmatmul__(self, X):
         U, S, V = self
@@ -142,7 +143,10 @@ class LowRank:
 
 
 class Sum(LowRank):
-    """Σ terms, LowRank matrices that stay apart. Their factors are set side by side, as U, S and V, when somebody asks for these."""
+    """Σ terms, LowRank matrices that stay apart: products are taken term by term, each in its own precision.
+
+    Their factors are set side by side, as U, S and V, when somebody asks for these.
+    """
 
     terms = ()
 

@@ -21,7 +21,7 @@ def truncate(Y, tol=0.0, relative=False, max_rank=None):
 
     θ = tol, or tol · ‖S‖ if `relative`; then at most max_rank. The result has S = diag(σ₁ ≥ … ≥ σᵣ), and ‖Y − result‖ equals the tail,
     to rounding and to the defect of the bases, which the result does not inherit.
-    tol = 0 keeps every nonzero singular value, in single precision those above 1.5e-8 σ₁. A dense block (ndarray) is returned as it is.
+    tol = 0 keeps every nonzero singular value. A dense block (ndarray) is returned as it is.
 
     Raises ValueError if tol < 0, max_rank < 1, or S holds NaN or Inf.
     """
@@ -150,8 +150,13 @@ def best_approximation(A, rank=None, tol=None):
 def retract(Y, Z):
     """The best approximation of Z with the rank of Y; for a dense block Y, which may be any matrix, Z itself as an ndarray.
 
-    It costs less where the bases of Z begin with those of Y, as those of Y plus a tangent vector do.
+    It costs less where the bases of Z begin with those of Y, as those of Y plus a tangent vector do. The result is as near to the best as
+    these are orthonormal.
+
+    Raises ValueError if Z has another shape than Y, or is not finite.
     """
+    if Z.shape != Y.shape:
+        raise ValueError(f"Z: shape {Z.shape}, expected that of Y, {Y.shape}")
     if not isinstance(Y, LowRank):
         return dense(Z)
     return _padded(cut(_orthonormal_factors(Z, Y.U, Y.V), max_rank=Y.rank), Y.rank)
@@ -203,11 +208,11 @@ def _factors_of_basis(U, U0):
         return Identity(U.n), U
     start = U0 if begins_with(U, U0) else U[:, :0]
     rest = U[:, (k := start.shape[1]):]
-    sizes = np.abs(rest).max(axis=0)
+    sizes = np.abs(U).max(axis=0)
     check_finite("A", sizes)
-    Q = augment_in_factors(start, rest / np.maximum(sizes, np.finfo(U.dtype).tiny))
+    Q = augment_in_factors(start, rest / np.maximum(sizes[k:], np.finfo(U.dtype).tiny))
     Q = Q if Q.shape[1] else np.eye(len(U), 1, dtype=Q.dtype)
-    R = np.eye(Q.shape[1], U.shape[1], dtype=U.dtype)
+    R = np.eye(Q.shape[1], U.shape[1], dtype=Q.dtype)
     R[:, k:] = H(H(rest) @ Q)
     return Q, R
 
