@@ -1,4 +1,4 @@
-"""python -m figures [NAME …] [--small | --full] [--jobs N] [--redraw]: compute and draw the figures of this folder."""
+"""python -m figures [NAME …] [--small | --full] [--jobs N] [--redraw]: compute and draw the figures of this folder, print their tables."""
 
 import argparse
 import importlib
@@ -11,8 +11,8 @@ NAMES = sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py"))
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(prog="python -m figures", description="Compute the figures and write NAME.json and NAME.png. "
-                                     "An interrupted run resumes where it stopped.")
+    parser = argparse.ArgumentParser(prog="python -m figures", description="Compute the figures, write NAME.json and NAME.png, and "
+                                     "print the tables. An interrupted run resumes where it stopped.")
     parser.add_argument("names", metavar="NAME", nargs="*", help=f"of {', '.join(NAMES)} (default: all)")
     scale = parser.add_mutually_exclusive_group()
     scale.add_argument("--small", dest="scale", action="store_const", const="small", default="default", help="seconds, into figures/small/")
@@ -28,8 +28,10 @@ def main(argv=None):
     if args.jobs < 1:
         parser.error(f"--jobs: got {args.jobs}, expected at least 1")
     try:
+        from lowrank_ode.results import read_json
+
         from ._jobs import processes
-        from ._run import paths, produce, redraw
+        from ._run import paths, produce, redraw, tables
         for name in args.names or NAMES:
             module = importlib.import_module(f"figures.{name}")
             start = time.perf_counter()
@@ -39,7 +41,8 @@ def main(argv=None):
                 with processes(args.jobs):
                     data = produce(module, args.scale)
                 print(f"{name}: data: {data.get('data', 'made by the problem itself')}; {time.perf_counter() - start:.0f} s", flush=True)
-            print(f"{name}: {os.path.relpath(paths(name, args.scale)[1])}")
+            json_path, png_path = paths(name, args.scale)
+            print(f"{name}: {os.path.relpath(png_path)}", *tables(module, read_json(json_path)).values(), sep="\n\n", flush=True)
     except (OSError, ImportError, ValueError, RuntimeError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:

@@ -2,6 +2,7 @@
 
 import copy
 import importlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -167,6 +168,15 @@ def test_the_command_refuses_unknown_figures(capsys):
     with pytest.raises(SystemExit):
         main(["no_such_figure"])
     assert "conservation, front, gradient_flow" in capsys.readouterr().err and Path(_run.FOLDER / "gradient_flow.py").exists()
+
+
+def test_the_command_prints_the_tables_of_a_figure(capsys, monkeypatch):
+    monkeypatch.setattr(_run, "redraw", lambda *_: None)
+    main(["timings", "--redraw"])
+    printed, pages = capsys.readouterr().out, [path.read_text("utf-8") for path in _run.FOLDER.glob("timings*.md")]
+    assert len(pages) == 4 and all(page in printed for page in pages) and "PyTorch / ours" in printed
+    main(["orders", "--redraw"])
+    assert capsys.readouterr().out == "orders: " + os.path.relpath(_run.FOLDER / "orders.png") + "\n"
 
 
 def beyond_twice_their_products(data):
