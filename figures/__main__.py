@@ -28,21 +28,18 @@ def main(argv=None):
     if args.jobs < 1:
         parser.error(f"--jobs: got {args.jobs}, expected at least 1")
     try:
-        from lowrank_ode.results import read_json
-
         from ._jobs import processes
         from ._run import paths, produce, redraw, tables
         for name in args.names or NAMES:
             module = importlib.import_module(f"figures.{name}")
             start = time.perf_counter()
             if args.redraw:
-                redraw(module, args.scale)
+                data = redraw(module, args.scale)
             else:
                 with processes(args.jobs):
                     data = produce(module, args.scale)
                 print(f"{name}: data: {data.get('data', 'made by the problem itself')}; {time.perf_counter() - start:.0f} s", flush=True)
-            json_path, png_path = paths(name, args.scale)
-            print(f"{name}: {os.path.relpath(png_path)}", *tables(module, read_json(json_path)).values(), sep="\n\n", flush=True)
+            print(f"{name}: {os.path.relpath(paths(name, args.scale)[1])}", *tables(module, data).values(), sep="\n\n", flush=True)
     except (OSError, ImportError, ValueError, RuntimeError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:

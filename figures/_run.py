@@ -37,12 +37,14 @@ def produce(module, scale):
     data = {"figure": name, "scale": scale, "settings": settings, **module.compute(settings, run)}
     write_json(json_path, data)
     remove_jobs(keys, folder)
-    redraw(module, scale)
-    return data
+    return redraw(module, scale)
 
 
 def redraw(module, scale):
-    """Draw a figure from its JSON, without computing; write its tables, if it has any, as NAME.md, and into the pages that show them."""
+    """Draw a figure from its JSON, without computing; write its tables, if it has any, as NAME.md, and into the pages that show them.
+
+    Returns the data.
+    """
     json_path, png_path = paths(module.__name__.rpartition(".")[2], scale)
     data = read_json(json_path)
     figure = module.draw(data)
@@ -53,7 +55,7 @@ def redraw(module, scale):
     for ending, text in tables(module, data).items():
         write_whole(png_path.with_name(f"{png_path.stem}{ending}.md"), text.encode())
     render()
-    return png_path
+    return data
 
 
 def tables(module, data):

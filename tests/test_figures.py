@@ -161,7 +161,7 @@ def test_a_picture_is_redrawn_from_its_json_without_computing(module, tmp_path, 
     json_path = _run.paths(name, "default")[0]
     monkeypatch.setattr(module, "compute", None)
     monkeypatch.setattr(_run, "paths", lambda *_: (json_path, tmp_path / "a.png"))
-    assert _run.redraw(module, "default").read_bytes()[:4] == b"\x89PNG"
+    assert _run.redraw(module, "default")["figure"] == name and (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
 
 
 def test_the_command_refuses_unknown_figures(capsys):
@@ -171,7 +171,7 @@ def test_the_command_refuses_unknown_figures(capsys):
 
 
 def test_the_command_prints_the_tables_of_a_figure(capsys, monkeypatch):
-    monkeypatch.setattr(_run, "redraw", lambda *_: None)
+    monkeypatch.setattr(_run, "redraw", lambda module, scale: stored(module.__name__.rpartition(".")[2]))
     main(["timings", "--redraw"])
     printed, pages = capsys.readouterr().out, [path.read_text("utf-8") for path in _run.FOLDER.glob("timings*.md")]
     assert len(pages) == 4 and all(page in printed for page in pages) and "PyTorch / ours" in printed
