@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from lowrank_ode import DLRT, Dense, DirectSum
+from lowrank_ode.integrators import GeoLoRA
 from lowrank_ode.matrices import outer
 from lowrank_ode.nets import lenet5, mlp
 from lowrank_ode.substeps import euler
@@ -68,7 +69,7 @@ class Stepping:
 
 
 def training_jobs(settings, width, rank):
-    """A step by our code (of this rank; None for dense), by PyTorch if there, and, for a rank, its products alone."""
+    """A step by our code (of this rank, by DLRT and by GeoLoRA; None for dense), their products alone, and a step by PyTorch if there."""
     widths, rng, lr = [784, *[width] * 4, 10], np.random.default_rng(settings["seed"]), settings["lr"]
     net, (x, labels) = mlp(widths), _batch(rng, settings["batch"])
     start = net.init(rng, rank, np.float32)
@@ -76,6 +77,8 @@ def training_jobs(settings, width, rank):
     jobs = {"ours": _our_step(method, net, x, labels, lr, start)}
     if rank:
         jobs["floor"] = _floor(method, net, x, labels, lr, start)
+        jobs["GeoLoRA"] = _our_step(GeoLoRA(0, max_rank=rank), net, x, labels, lr, start)
+        jobs["GeoLoRA, floor"] = _floor(GeoLoRA(0, max_rank=rank), net, x, labels, lr, start)
     if baseline:
         x, labels = (baseline.torch.from_numpy(X) for X in (x, labels))
         step = (lambda P: baseline.three_pass_step(P, x, labels, lr, rank)) if rank else lambda P: baseline.dense_step(P, x, labels, lr)

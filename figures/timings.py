@@ -1,12 +1,13 @@
-"""With one thread a low-rank training step takes half as long as the three-pass scheme in PyTorch or less, and less than twice as long as
-its matrix products alone, but for the smallest ones; at width 5120 it is cheaper than a dense one up to rank 400 at least.
+"""With one thread a low-rank training step takes half as long as three passes in PyTorch or less, by GeoLoRA at width 5120 a third,
+and less than twice as long as its matrix products alone, but for the smallest ones; at width 5120 it is cheaper than a dense one up to
+rank 400 at least.
 
-The network 784-w-w-w-w-10 in float32, w = 500 and 5120, batch 256: seconds of one DLRT step of fixed rank (tau 0, max_rank r), of one step
-with dense weights, and of a prediction for 250 images (K = U S and V stored), medians, each time the second of two in a row. The floor is
-the time of the matrix products that such a step has taken: recorded, and taken once more, on the same arrays, with nothing between them.
-With PyTorch at hand, the three-pass scheme of the paper and the dense step in PyTorch are timed in turn with ours. Drawn are processes
-with one thread. Right: training and prediction relative to the dense network, here and as published [SZKCT22] (TensorFlow, batch 500, other
-hardware). Figures are of one machine; ratios are what to look at. Default and --full are the same.
+The network 784-w-w-w-w-10 in float32, w = 500 and 5120, batch 256: seconds of one DLRT step of fixed rank (tau 0, max_rank r), of one by
+GeoLoRA, of one with dense weights, and of a prediction for 250 images (K = U S and V stored), medians, each time the second of two in a
+row. The floor is the time of the matrix products that such a step has taken: recorded, and taken once more, on the same arrays, with
+nothing between them. With PyTorch at hand, the three-pass scheme of the paper and the dense step in PyTorch are timed in turn with ours.
+Drawn are processes with one thread. Right: training and prediction relative to the dense network, here and as published [SZKCT22]
+(TensorFlow, batch 500, other hardware). Figures are of one machine; ratios are what to look at. Default and --full are the same.
 """
 
 import os
@@ -47,21 +48,24 @@ def rows_of(data, what, width=None, threads="one"):
 
 
 def table(data):
-    """Rows of a Markdown table: ms of a training step, over its products alone, PyTorch's three passes over ours, ours over dense."""
+    """Rows of a Markdown table: ms of a training step by DLRT, over its products alone, PyTorch's three passes over it, it over dense; by
+    GeoLoRA, over its products, PyTorch's over it."""
     for width in map(int, data["settings"]["ranks"]):
         dense, *rows = rows_of(data, "train", width)
         for row in rows:
             took = row["seconds"]
-            gain = f"{took['torch'] / took['ours']:.1f}" if "torch" in took else ""
-            yield (f"| {width} | {row['rank']} | {1e3 * took['ours']:.0f} | {took['ours'] / took['floor']:.1f} | {gain} | "
-                   f"{took['ours'] / min(dense['seconds'].values()):.2f} |")
+            gain = {name: f"{took['torch'] / took[name]:.1f}" if "torch" in took else "" for name in ("ours", "GeoLoRA")}
+            yield (f"| {width} | {row['rank']} | {_ms(took, 'ours')} | {took['ours'] / took['floor']:.1f} | {gain['ours']} | "
+                   f"{took['ours'] / min(dense['seconds'].values()):.2f} | {_ms(took, 'GeoLoRA')} | "
+                   f"{took['GeoLoRA'] / took['GeoLoRA, floor']:.1f} | {gain['GeoLoRA']} |")
 
 
 def thread_table(data):
-    """Rows of a Markdown table: ms of a training step, ours and PyTorch's three passes, by threads."""
+    """Rows of a Markdown table: ms of a training step, DLRT, GeoLoRA and PyTorch's three passes, by threads."""
     for width, rank in data["settings"]["points"]:
         by = {threads: next(row["seconds"] for row in rows_of(data, "train", width, threads) if row["rank"] == rank) for threads in THREADS}
-        yield f"| {width} | {rank} | " + " | ".join(_ms(by[threads], who) for who in ("ours", "torch") for threads in THREADS) + " |"
+        times = [_ms(by[threads], who) for who in ("ours", "GeoLoRA", "torch") for threads in THREADS]
+        yield f"| {width} | {rank} | {' | '.join(times)} |"
 
 
 def method_table(data):
@@ -96,8 +100,10 @@ def break_even(ranks, share):
 
 
 TABLES = {
-    "": ("| w | rank | ms | over products | PyTorch / ours | ours / dense |", table),
-    "_threads": ("| w | rank | ours: one | two | two of BLAS | PyTorch: one | two | two, again |", thread_table),
+    "": ("| w | rank | DLRT: ms | over products | PyTorch / DLRT | DLRT / dense | GeoLoRA: ms | over products | PyTorch / GeoLoRA |",
+         table),
+    "_threads": ("| w | rank | DLRT: one | two | two of BLAS | GeoLoRA: one | two | two of BLAS | PyTorch: one | two | two, again |",
+                 thread_table),
     "_methods": ("| | w = 500, rank 10: ms | over products | w = 500, rank 50 | over products | w = 5120, rank 40 | over products |",
                  method_table),
     "_lenet": ("| rank | ours: one thread | two | PyTorch, dense: one | two |", lenet_table),
@@ -111,7 +117,7 @@ def draw(data):
         dense, *rows = rows_of(data, "train", width)
         ranks, dense = [row["rank"] for row in rows], dense["seconds"]
         for name, colour, text in (("torch", "#555555", "PyTorch, three passes"), ("ours", _style.COLOURS["DLRT"], "DLRT"),
-                                   ("floor", "#bbbbbb", "its matrix products")):
+                                   ("GeoLoRA", _style.COLOURS["GeoLoRA"], "GeoLoRA"), ("floor", "#bbbbbb", "matrix products of DLRT")):
             if name in rows[-1]["seconds"]:
                 ax.loglog(ranks, [1e3 * row["seconds"][name] for row in rows], "o-", color=colour, label=text)
         for name, style in (("ours", "-"), ("torch", ":")):

@@ -4,13 +4,14 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import given
 from strategies import eps_of, lowrank_matrices, random_basis, seeds
 from test_orthonormal import bases_and_updates, missed
 
 from lowrank_ode import DLRT, LowRank
 from lowrank_ode.integrators import dlrt
-from lowrank_ode.matrices import DirectSum, H, Identity, augment, augment_in_factors, norm, orthonormal
+from lowrank_ode.matrices import DirectSum, H, Identity, augment, augment_in_factors, coordinates, dense, norm, orthonormal, product
 from lowrank_ode.matrices.augmented import Augmented
 
 
@@ -23,8 +24,8 @@ def test_a_basis_in_factors_is_the_basis(case, seed):
     assert Q.shape == truth.shape and Q.dtype == truth.dtype and np.array_equal(Q.dense(), truth) and np.array_equal(H(Q), H(truth))
     A, P = rng.standard_normal((3, m)).astype(truth.dtype), rng.standard_normal((k, 2)).astype(truth.dtype)
     assert np.linalg.norm(Q @ P - truth @ P) <= size * np.linalg.norm(P)
-    for product in (A @ Q, Q.combined(np.hstack([A @ U0, A @ Q.B]))):
-        assert np.linalg.norm(product - A @ truth) <= size * np.linalg.norm(A)
+    for found in (A @ Q, Q.combined(np.hstack([A @ U0, A @ Q.B]))):
+        assert np.linalg.norm(found - A @ truth) <= size * np.linalg.norm(A)
     assert r == 0 or np.linalg.norm(Q.combined(np.hstack([A @ U0 + 1, A @ Q.B])) - A @ truth) > size * np.linalg.norm(A)
 
 
@@ -74,6 +75,25 @@ def test_a_product_that_the_gradient_knew_is_used_and_changes_no_basis(Y, seed):
     if m >= 2:
         planted = orthonormal.image(LowRank(D, Identity(1), Z, left=(U, H(D) @ U + 1)), V)
         assert not np.allclose(H(U) @ planted, H(U) @ planted.dense()) or not norm(G @ V)
+
+
+@pytest.mark.parametrize("i", [0, 1j])
+def test_a_product_knows_its_part_in_a_basis_and_coordinates_use_it(i):
+    """Whatever the matrix, and whether it knows. Planted: a wrong known product, which is used; a multiple of it is not taken for it."""
+    rng = np.random.default_rng(0)
+    D, Z, V, U0 = (rng.standard_normal(shape) + i * rng.standard_normal(shape) for shape in ((9, 4), (7, 4), (7, 2), (9, 2)))
+    U0, whole, one = np.linalg.qr(U0)[0], D @ H(Z) @ V, Identity(2)
+    plain, knowing = (LowRank(D, Identity(4), Z, *known) for known in ((), ((U0, H(D) @ U0), (V, H(Z) @ V))))
+    for G in (plain, knowing, D @ H(Z), sp.csr_array(D @ H(Z)), plain + 0 * knowing):
+        K = product(G, V)
+        U1 = augment_in_factors(U0, K)
+        assert isinstance(K, LowRank) == (G is knowing) and norm(dense(K) - whole) <= 1e-13 * norm(whole)
+        for c in (1, 3):
+            assert norm(coordinates(U1, c * K) - c * H(U1.dense()) @ whole) <= 1e-13 * norm(whole)
+        assert product(G, Identity(7)) is G
+    wrong = LowRank(whole, one, one, (U0, 0 * H(whole) @ U0))
+    assert norm(coordinates(U1, wrong) - H(U1.dense()) @ whole) > 0.1 * norm(whole)
+    assert norm(coordinates(U1, 2 * wrong) - 2 * H(U1.dense()) @ whole) <= 1e-13 * norm(whole)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128])

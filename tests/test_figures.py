@@ -174,7 +174,7 @@ def test_the_command_prints_the_tables_of_a_figure(capsys, monkeypatch):
     monkeypatch.setattr(_run, "redraw", lambda module, scale: stored(module.__name__.rpartition(".")[2]))
     main(["timings", "--redraw"])
     printed, pages = capsys.readouterr().out, [path.read_text("utf-8") for path in _run.FOLDER.glob("timings*.md")]
-    assert len(pages) == 4 and all(page in printed for page in pages) and "PyTorch / ours" in printed
+    assert len(pages) == 4 and all(page in printed for page in pages) and "PyTorch / DLRT" in printed
     main(["orders", "--redraw"])
     assert capsys.readouterr().out == "orders: " + os.path.relpath(_run.FOLDER / "orders.png") + "\n"
 
@@ -183,14 +183,14 @@ def beyond_twice_their_products(data):
     """(method, width, rank) of the steps on one thread that take more than twice the time of their matrix products."""
     train, methods = ([row for row in data["rows"] if (row["what"], row["threads"]) == (what, "one") and row["rank"]]
                       for what in ("train", "methods"))
-    pairs = [("DLRT", row, "ours", "floor") for row in train]
+    pairs = [pair for row in train for pair in (("DLRT", row, "ours", "floor"), ("GeoLoRA", row, "GeoLoRA", "GeoLoRA, floor"))]
     pairs += [(name, row, name, f"{name}, floor") for row in methods for name in timings.INTEGRATORS]
     return {(name, row["width"], row["rank"]) for name, row, step, floor in pairs if row["seconds"][step] > 2 * row["seconds"][floor]}
 
 
 def cheaper_than_dense_and_than_pytorch(data):
     """Than dense at rank 10 of 500, and 400 of 5120, but not 100 of 500; break-even published < in PyTorch < ours; LeNet5 and PyTorch's,
-    on two threads to a tenth; threads pay from rank 50 on."""
+    on two threads to a tenth; two threads save 15 % from rank 50 on."""
     share = {(width, rank): part for width in (500, 5120) for rank, part in zip(*timings.shares(data, "train", width), strict=True)}
     published = list(timings.TIMINGS["train"]), np.divide(list(timings.TIMINGS["train"].values()), timings.TIMINGS["dense_train"])
     ranks = [int(timings.break_even(*curve).split()[1]) for curve in (published, *(timings.shares(data, "train", 5120, who)
@@ -199,16 +199,17 @@ def cheaper_than_dense_and_than_pytorch(data):
     ours = {(row["threads"], row["width"], row["rank"]): row["seconds"]["ours"] for row in data["rows"] if row["what"] == "train"}
     return (max(share[500, 10], share[5120, 400]) < 1 < share[500, 100] and ranks[0] < ranks[1] < ranks[2]
             and all(took["ours"] < factor * took["torch"] for took, factor in zip(lenet, [1] * 3 + [1.1] * 3, strict=True))
-            and all((ours["two", *case] < ours["one", *case]) == (case != [500, 10]) for case in data["settings"]["points"]))
+            and all((ours["two", *case] < 0.85 * ours["one", *case]) == (case != [500, 10]) for case in data["settings"]["points"]))
 
 
 def beats_pytorch(data):
-    """The three passes in PyTorch take twice as long as a step at the six points, at w = 5120 two and a half times, at its rank 10 three
-    times; on two threads 1.5 times at w = 500 up to rank 50."""
+    """The three passes in PyTorch take twice as long as a step of DLRT at the six points, at w = 5120 two and a half times, at its rank 10
+    three times, on two threads 1.5 times at w = 500 up to rank 50; as one of GeoLoRA three times at w = 5120."""
     took = {(row["threads"], row["width"], row["rank"]): row["seconds"] for row in data["rows"] if row["what"] == "train"}
     least = {("two", 500, 10): 1.5, ("two", 500, 50): 1.5} | {(threads, 5120, rank): 3 if rank == 10 else 2.5
                                                               for threads in ("one", "two") for rank in (10, 40, 160)}
     return all(took[case]["torch"] > least.get(case, 2) * took[case]["ours"]
+               and took[case]["torch"] > (3 if case[1] == 5120 else least.get(case, 2)) * took[case]["GeoLoRA"]
                for threads in ("one", "two") for case in ((threads, *point) for point in data["settings"]["points"]))
 
 
@@ -216,7 +217,7 @@ def test_timings_claim():
     """Twice its matrix products, but for the smallest; half of PyTorch's three passes; the tables of the docs are of the JSON."""
     data = stored("timings")
     beyond = beyond_twice_their_products(data)
-    assert beyond == {("DLRT", 500, 5), ("projected Euler", 500, 10)} and beats_pytorch(data)
+    assert beyond == {("DLRT", 500, 5), ("GeoLoRA", 500, 5), ("GeoLoRA", 500, 10), ("projected Euler", 500, 10)} and beats_pytorch(data)
     assert [len(list(table(data))) for _, table in timings.TABLES.values()] == [9, 6, 8, 3] and cheaper_than_dense_and_than_pytorch(data)
     for what, factor in (("train", 2), ("LeNet5", 1.5)):            # planted: slower steps of ours, by kind
         wrong = copy.deepcopy(data)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..matrices import H, check_truncation, cut
+from ..matrices import H, LowRank, blockwise_in_threads, check_truncation, cut, factors, leading, product
 from ..substeps import step_size
 from .parallel_bug import bordered
 
@@ -12,11 +12,12 @@ from .parallel_bug import bordered
 class GeoLoRA:
     """Parallel BUG with Euler substeps [SZCTK25]: one gradient G = F(t, Y), and a step along its tangent projection.
 
-        K1 = U0 S0 + h G V0,   L1 = V0 S0ᴴ + h Gᴴ U0,   S̄ = S0 + h U0ᴴ G V0
-        Ŷ = Û [[S̄, L1ᴴ Ṽ], [Ũᴴ K1, 0]] V̂ᴴ = Y + h P(Y)G
+        K = G V0,   L = Gᴴ U0,   Û = [U0, Ũ] = augment(U0, K),   V̂ = [V0, Ṽ] = augment(V0, L)
+        P(Y)G = Û T V̂ᴴ with T = [[U0ᴴ K, Lᴴ Ṽ], [Ũᴴ K, 0]],   Ŝ = [[S0, 0], [0, 0]] + h T
         truncate to the smallest rank whose tail is ≤ θ = τ ‖Ŝ‖, per block; at most max_rank
 
-    Cut to the rank of the start it is Riemannian gradient descent with SVD retraction, that is `ProjectedRK(1)`.
+    It is parallel BUG, for span [U0, U0 S0 + h K] = span [U0, K] and Ũᴴ (U0 S0 + h K) = h Ũᴴ K. Cut to the rank of the start it is
+    Riemannian gradient descent with SVD retraction, that is `ProjectedRK(1)`.
     """
 
     tau: float = 0.1
@@ -34,8 +35,11 @@ class GeoLoRA:
 
     def step(self, Y, t, h, F):
         h = step_size(h)
-        U0, S0, V0 = Y
-        G = F(t, Y)
-        GV, GU = G @ V0, H(H(U0) @ G)
-        Z = bordered(Y, U0 @ S0 + h * GV, V0 @ H(S0) + h * GU, S0 + h * (H(U0) @ GV))
-        return cut(Z, self.tau, relative=True, max_rank=self.max_rank)
+        return self._along(Y, F(t, Y), h)
+
+    @blockwise_in_threads
+    def _along(self, Y, G, h):
+        """The step of one block along its part of the gradient."""
+        U0, S0, V0 = factors(Y)
+        U1, T, V1 = factors(bordered(Y, product(G, V0), product(H(G), U0)))
+        return cut(LowRank(U1, leading(S0, U1, V1) + h * T, V1), self.tau, relative=True, max_rank=self.max_rank)

@@ -5,7 +5,19 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..matrices import DirectSum, H, LowRank, augment, blockwise, leading, restrict
+from ..matrices import (
+    DirectSum,
+    H,
+    LowRank,
+    augment,
+    augment_in_factors,
+    blockwise,
+    blockwise_in_threads,
+    coordinates,
+    dense,
+    leading,
+    restrict,
+)
 from ..substeps import step_size
 from .projected import K_field, L_field, S_field
 from .truncating import Truncating
@@ -41,21 +53,24 @@ class ParallelBUG(Truncating):
         Z = bordered(Y, K1, L1, S1)
         Y1 = self.truncate(Z)
         if self.rejection is not None and _any(_rejects(Y, Z, Y1, F(t, Y), self, h)):
-            U1, _, V1 = Z
+            U1, V1 = augment(U0, K1), augment(V0, L1)
             return self.step(LowRank(U1, leading(S0, U1, V1), V1), t, h, F)
         return Y1
 
 
-@blockwise
-def bordered(Y, K1, L1, S1):
-    """Û [[S1, L1ᴴ Ṽ], [Ũᴴ K1, 0]] V̂ᴴ with Û = [U0, Ũ], V̂ = [V0, Ṽ]: the three results, each in its own part of the augmented bases."""
+@blockwise_in_threads
+def bordered(Y, K, L, S1=None):
+    """Û [[S1, Lᴴ Ṽ], [Ũᴴ K, 0]] V̂ᴴ with Û = [U0, Ũ] = augment(U0, K), V̂ = [V0, Ṽ] = augment(V0, L): the results of three substeps, each in
+    its own part of the augmented bases. Without an S1 it is U0ᴴ K; with K = G V0 and L = Gᴴ U0 that is P(Y)G. For a dense block S1, or K.
+    """
     if isinstance(Y, np.ndarray):
-        return S1
+        return dense(K) if S1 is None else S1
     U0, S0, V0 = Y
-    U1, V1 = augment(U0, K1), augment(V0, L1)
+    U1, V1 = augment_in_factors(U0, K), augment_in_factors(V0, L)
     p, q = S0.shape
-    S = leading(S1, U1, V1)
-    S[p:, :q], S[:p, q:] = H(U1[:, p:]) @ K1, H(L1) @ V1[:, q:]
+    UK, VL = coordinates(U1, K), coordinates(V1, L)
+    S = leading(UK[:p] if S1 is None else S1, U1, V1)
+    S[p:, :q], S[:p, q:] = UK[p:], H(VL[q:])
     return LowRank(U1, S, V1)
 
 
@@ -64,7 +79,7 @@ def _rejects(Y, Z, Y1, G, method, h):
     if isinstance(Y, np.ndarray) or Z.rank == Y.rank:
         return False
     (p, q), (U1, _, V1) = Y.S.shape, Z
-    corner = np.linalg.norm(restrict(U1[:, p:], G, V1[:, q:]))
+    corner = np.linalg.norm(restrict(U1, G, V1)[p:, q:])
     theta = method.tol * np.linalg.norm(Z.S) if method.relative else method.tol
     return Y1.rank == Z.rank or corner > method.rejection * theta / h
 

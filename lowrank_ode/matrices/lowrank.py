@@ -212,6 +212,14 @@ def adjoint_times(factor, X, known):
     return np.hstack([known[1], H(factor) @ X[:, done:]]) if done < X.shape[1] else known[1]
 
 
+def columns(K):
+    """(ndarray, known) of a matrix of few columns: itself, or of K · Identity · Identity K and left = (X, KᴴX)."""
+    if not isinstance(K, LowRank):
+        return K, None
+    plain = all(isinstance(X, Identity) and X.scale == 1 for X in (K.S, K.V))
+    return (K.U, K.left) if plain else (K.dense(), None)
+
+
 def begins_with(X, X0):
     """Whether the leading columns of X are those of X0; most others are told apart by their first row."""
     if X is X0 or not (isinstance(X, np.ndarray) and isinstance(X0, np.ndarray) and X.ndim == 2):

@@ -7,7 +7,8 @@ import numpy as np
 from .augmented import Augmented, inner
 from .direct_sum import H, Identity, blockwise_in_threads
 from .lapack import frobenius, inverted_upper, pivoted_cholesky
-from .lowrank import LowRank, Sum, adjoint_times
+from .lowrank import LowRank, Sum, adjoint_times, columns
+from .products import applied
 
 DROP = 10       # a direction of K below DROP · EPS · ‖K‖ is rounding, and is dropped
 RESOLVE = 10    # one Gram matrix RᴴR resolves singular values down to σ₁(R) √(RESOLVE · p · EPS); the rest goes round again
@@ -40,8 +41,7 @@ def _augmented(U0, K):
     Each round orthogonalises K against the basis, takes the directions that one Gram matrix resolves, and orthogonalises them again
     ("twice is enough"), in C; what it does not resolve, a steeply graded rest, is left to the next round. A benign K takes one round.
     """
-    (m, r), whole = U0.shape, K
-    K = K.dense() if isinstance(K, LowRank) else K
+    (m, r), (K, known) = U0.shape, columns(K)
     K = K if K.dtype.kind in "fc" else K.astype(float)
     scale = frobenius(K)
     if not math.isfinite(scale):
@@ -52,7 +52,7 @@ def _augmented(U0, K):
     limits = np.finfo(K.dtype)
     if scale < limits.tiny / limits.eps:                            # products would be subnormal numbers, of a few digits
         return _augmented(U0, K * (1 / limits.tiny))
-    inside = H(H(whole) @ U0) if isinstance(whole, LowRank) else inner(U0, K)
+    inside = inner(U0, K) if known is None else H(adjoint_times(K, U0, known))
     eps = max(limits.eps, np.finfo(U0.dtype).eps)
     while K.shape[1] and Q.shape[1] < m:
         R = Q @ (Q.inner(K) if inside is None else inside)
@@ -133,5 +133,4 @@ def image(G, V):
     A, S, B = G
     M = S @ adjoint_times(B, V, G.right)
     M = orth(M) if G.rank < V.shape[1] else M
-    K, one = A @ M, Identity(M.shape[1])
-    return K if G.left is None or 2 * A.shape[1] > A.shape[0] else LowRank(K, one, one, (G.left[0], H(M) @ G.left[1]))
+    return A @ M if 2 * A.shape[1] > A.shape[0] else applied(G, M)

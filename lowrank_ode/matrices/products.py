@@ -10,7 +10,7 @@ from scipy.sparse.linalg import LinearOperator
 from .augmented import Augmented
 from .direct_sum import DirectSum, H, Identity, blockwise, blockwise_in_threads
 from .lapack import frobenius
-from .lowrank import LowRank, Sum, adjoint_times
+from .lowrank import LowRank, Sum, adjoint_times, columns
 
 
 @blockwise
@@ -31,6 +31,26 @@ def restrict(U, G, V):
     core = H(_adjoint_times_parts(G.U, U, G.left)) @ G.S @ _adjoint_times_parts(G.V, V, G.right)
     core = V.combined(core) if isinstance(V, Augmented) else core
     return H(U.combined(H(core))) if isinstance(U, Augmented) else core
+
+
+@blockwise_in_threads
+def product(G, V):
+    """G V; of a G = A S Bᴴ in factors that knows AᴴU as K = K · Identity · Identity, a LowRank that knows KᴴU. For a dense block G."""
+    if isinstance(V, Identity):
+        return G
+    return G @ V if not isinstance(G, LowRank) or isinstance(G, Sum) else applied(G, G.S @ adjoint_times(G.V, V, G.right))
+
+
+def applied(G, M):
+    """A M, for the G = A S Bᴴ of `product`."""
+    K, one = G.U @ M, Identity(M.shape[1])
+    return K if G.left is None else LowRank(K, one, one, (G.left[0], H(M) @ G.left[1]))
+
+
+def coordinates(U, K):
+    """Ûᴴ K for an Û in factors and few columns K, an ndarray or what `product` gives."""
+    K, known = columns(K)
+    return U.inner(K) if known is None else H(U.combined(_adjoint_times_parts(K, U, known)))
 
 
 @blockwise
