@@ -127,7 +127,8 @@ def draw(data):
         ax.set_xticks(ranks, map(str, ranks))
         ax.xaxis.set_minor_formatter("")
         _style.plain_numbers(ax.yaxis)
-        ax.legend(fontsize=7.5)
+    panels[0].set_ylim(None, 6 * panels[0].get_ylim()[1])
+    panels[0].legend(fontsize=7.5, loc="upper left")
     right, width = panels[2], widths[-1]
     for what, colour in (("train", _style.COLOURS["DLRT"]), ("predict", _style.COLOURS["projector splitting"])):
         ranks, share = shares(data, what, width)
