@@ -33,7 +33,6 @@ def restrict(U, G, V):
     return H(U.combined(H(core))) if isinstance(U, Augmented) else core
 
 
-@blockwise_in_threads
 def product(G, V):
     """G V; of a G = A S Bᴴ in factors that knows AᴴU as K = K · Identity · Identity, a LowRank that knows KᴴU. For a dense block G."""
     if isinstance(V, Identity):
