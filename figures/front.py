@@ -73,9 +73,10 @@ def draw(data):
             if runs:
                 ax.semilogx([run["weights"] for run in runs], [100 * run["accuracy"] for run in runs], style, mfc="none" if kept else None,
                             color=_style.COLOURS["GeoLoRA"], label=f"GeoLoRA at a fixed rank, {text}")
-        for run in (fewer := [run for run in data["runs"] if run["width"] == width and run["drop"]]):
+        runs = [run for run in data["runs"] if run["width"] == width and run["drop"]]
+        for run in runs:
             _style.label(ax, f"r = {run['rank']}", (run["weights"], 100 * run["accuracy"]), _style.COLOURS["GeoLoRA"],
-                         (-4 if run is fewer[-1] else -26, 7))
+                         (-4 if run is runs[-1] else -26, 7))
         found = [run for run in _with_tau(data["scale"]) if run["width"] == width]
         if found:
             ax.semilogx([run["weights"]["eval_KV"] for run in found], [100 * run["accuracy"] for run in found], "o-",

@@ -219,6 +219,11 @@ def test_timings_claim():
     beyond = beyond_twice_their_products(data)
     assert beyond == {("DLRT", 500, 5), ("GeoLoRA", 500, 5), ("GeoLoRA", 500, 10), ("projected Euler", 500, 10)} and beats_pytorch(data)
     assert [len(list(table(data))) for _, table in timings.TABLES.values()] == [9, 6, 8, 3] and cheaper_than_dense_and_than_pytorch(data)
+    for factor, holds in ((1, True), (1.1, False)):                 # planted: slower steps of GeoLoRA
+        slower = copy.deepcopy(data)
+        for row in slower["rows"]:
+            row["seconds"]["GeoLoRA"] = factor * row["seconds"].get("GeoLoRA", 0)
+        assert beats_pytorch(slower) == holds
     for what, factor in (("train", 2), ("LeNet5", 1.5)):            # planted: slower steps of ours, by kind
         wrong = copy.deepcopy(data)
         for row in wrong["rows"]:

@@ -207,8 +207,8 @@ def _factors_of_basis(U, U0):
     if isinstance(U, Identity):
         return Identity(U.n), U
     start = U0 if begins_with(U, U0) else U[:, :0]
-    rest = U[:, (k := start.shape[1]):]
-    sizes = np.abs(U).max(axis=0)
+    k, sizes = start.shape[1], np.abs(U).max(axis=0)
+    rest = U[:, k:]
     check_finite("A", sizes)
     Q = augment_in_factors(start, rest / np.maximum(sizes[k:], np.finfo(U.dtype).tiny))
     Q = Q if Q.shape[1] else np.eye(len(U), 1, dtype=Q.dtype)
