@@ -11,8 +11,10 @@ from test_orthonormal import bases_and_updates, missed
 
 from lowrank_ode import DLRT, LowRank
 from lowrank_ode.integrators import dlrt
-from lowrank_ode.matrices import DirectSum, H, Identity, augment, augment_in_factors, coordinates, dense, norm, orthonormal, product
+from lowrank_ode.matrices import DirectSum, H, Identity, augment, augment_in_factors, coordinates, dense, image, norm, orthonormal
 from lowrank_ode.matrices.augmented import Augmented
+
+COORDINATES = 6         # ‖X − ÛᴴK‖ in units of EPS √p ‖K‖, p columns: what a product has, too
 
 
 @given(bases_and_updates(), seeds)
@@ -68,32 +70,76 @@ def test_a_product_that_the_gradient_knew_is_used_and_changes_no_basis(Y, seed):
     (m, n), r = Y.shape, Y.rank
     D, Z = rng.standard_normal((m, 1)).astype(Y.dtype), rng.standard_normal((n, 1)).astype(Y.dtype)
     G = LowRank(D, Identity(1), Z, left=(U, H(D) @ U), right=(V, H(Z) @ V))
-    K = orthonormal.image(G, V)
-    assert isinstance(K, LowRank) == (m >= 2) and K.shape == (m, 1) and K.dtype == Y.dtype
+    K = image(G, V)
+    assert K.shape == (m, r) and K.U.shape == (m, 1) and K.dtype == Y.dtype
     Q, truth = augment(U, K), augment(U, G @ V if r == 1 else D)
     assert Q.shape == truth.shape and missed(Q, D) <= 100 * max(1, np.linalg.norm(D) * np.linalg.norm(H(Z) @ V) / max(norm(G @ V), 1e-300))
-    if m >= 2:
-        planted = orthonormal.image(LowRank(D, Identity(1), Z, left=(U, H(D) @ U + 1)), V)
-        assert not np.allclose(H(U) @ planted, H(U) @ planted.dense()) or not norm(G @ V)
+    planted = image(LowRank(D, Identity(1), Z, left=(U, H(D) @ U + 1)), V)
+    assert not np.allclose(H(U) @ planted, H(U) @ planted.dense()) or not norm(G @ V)
 
 
 @pytest.mark.parametrize("i", [0, 1j])
-def test_a_product_knows_its_part_in_a_basis_and_coordinates_use_it(i):
-    """Whatever the matrix, and whether it knows. Planted: a wrong known product, which is used; a multiple of it is not taken for it."""
+@pytest.mark.parametrize("r", [2, 5])
+def test_coordinates_of_an_image_are_products_with_it(i, r):
+    """Whatever the matrix, whether it knows, whether it has as many independent columns as V; of a multiple, too. Planted: a wrong known
+    product, which is used."""
     rng = np.random.default_rng(0)
-    D, Z, V, U0 = (rng.standard_normal(shape) + i * rng.standard_normal(shape) for shape in ((9, 4), (7, 4), (7, 2), (9, 2)))
-    U0, whole, one = np.linalg.qr(U0)[0], D @ H(Z) @ V, Identity(2)
+    D, Z, V, U0 = (rng.standard_normal(shape) + i * rng.standard_normal(shape) for shape in ((19, 4), (17, 4), (17, r), (19, 3)))
+    U0, whole = np.linalg.qr(U0)[0], D @ H(Z) @ V
     plain, knowing = (LowRank(D, Identity(4), Z, *known) for known in ((), ((U0, H(D) @ U0), (V, H(Z) @ V))))
     for G in (plain, knowing, D @ H(Z), sp.csr_array(D @ H(Z)), plain + 0 * knowing):
-        K = product(G, V)
+        K = image(G, V)
         U1 = augment_in_factors(U0, K)
-        assert isinstance(K, LowRank) == (G is knowing) and norm(dense(K) - whole) <= 1e-13 * norm(whole)
-        for c in (1, 3):
-            assert norm(coordinates(U1, c * K) - c * H(U1.dense()) @ whole) <= 1e-13 * norm(whole)
-        assert product(G, Identity(7)) is G
-    wrong = LowRank(whole, one, one, (U0, 0 * H(whole) @ U0))
+        assert isinstance(K, LowRank) == (G is plain or G is knowing) and norm(dense(K) - whole) <= 1e-13 * norm(whole)
+        assert U1.shape == (19, 3 + min(r, 4)) and image(G, Identity(17)) is G
+        for Q in (U1, augment_in_factors(U0, U0)):                  # made of K, and not
+            for c in (1, 3):
+                assert norm(coordinates(Q, c * K) - c * H(Q.dense()) @ whole) <= 1e-13 * norm(whole)
+    wrong = image(LowRank(D, Identity(4), Z, (U0, 0 * H(D) @ U0), (V, H(Z) @ V)), V)
+    U1 = augment_in_factors(U0, wrong)
     assert norm(coordinates(U1, wrong) - H(U1.dense()) @ whole) > 0.1 * norm(whole)
-    assert norm(coordinates(U1, 2 * wrong) - 2 * H(U1.dense()) @ whole) <= 1e-13 * norm(whole)
+
+
+@given(bases_and_updates())
+def test_a_basis_knows_the_coordinates_of_what_it_was_made_of(case):
+    """As if they were multiplied. Planted: K is not what the basis was made of, but something of the same size."""
+    U0, K = case
+    Q = augment_in_factors(U0, K)
+    assert off(Q, K, coordinates(Q, K)) <= COORDINATES
+    other = K.copy()
+    other[-1] += K[0]
+    assert off(Q, other, coordinates(Q, other)) <= COORDINATES
+
+
+def off(Q, K, X):
+    """‖X − QᴴK‖ in double precision, in units of EPS √p ‖K‖."""
+    basis, columns = (A.astype(np.result_type(A, np.float64)) for A in (Q.dense(), K))
+    return np.linalg.norm(X - H(basis) @ columns) / max(eps_of(K) * K.shape[1]**0.5 * np.linalg.norm(columns), 1e-300)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64, np.complex128])
+@pytest.mark.parametrize("size", [1e-4, 1, 1e4])
+def test_of_a_K_that_one_round_resolves_coordinates_come_without_a_product(dtype, size, monkeypatch):
+    """K = U0 A + R with a condition number of R up to the largest, 1/√(10 p EPS), but for a factor 4.
+
+    Planted: columns in another order; a Cholesky factor that is off by 1/1000; the Gram matrix of B taken for 1, which in single precision,
+    where condition numbers are no larger than 30, it nearly is.
+    """
+    rng, p, right = np.random.default_rng(0), 9, orthonormal._coordinates
+    wrong = [lambda inside, T, D, C, pivots: right(inside, T, D, C, pivots[::-1]),
+             lambda inside, T, D, C, pivots: right(inside, T, D, 1.001 * C, pivots),
+             lambda inside, T, D, C, pivots: right(inside, np.eye(p), np.eye(p), C, pivots)]
+    worst, U0 = np.zeros(4), random_basis(rng, 40, 5, dtype)
+    for _ in range(20):
+        sigma = 10.0 ** rng.uniform(np.log10(4 * (10 * p * np.finfo(dtype).eps) ** 0.5), 0, p)
+        R = random_basis(rng, 40, p, dtype) * sigma @ (random_basis(rng, p, p, dtype) if rng.random() < 0.5 else np.eye(p))
+        K = (size * (U0 @ rng.standard_normal((5, p)) + R)).astype(dtype)
+        for k, function in enumerate([right, *wrong]):
+            monkeypatch.setattr(orthonormal, "_coordinates", function)
+            Q = augment_in_factors(U0, K)
+            assert Q.made_of[0] is K
+            worst[k] = max(worst[k], off(Q, K, coordinates(Q, K)))
+    assert worst[0] <= COORDINATES < worst[1:3].min() and (worst[3] > COORDINATES or np.finfo(dtype).eps > 1e-10)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128])

@@ -56,7 +56,7 @@ def after_a_step(h, dtype=np.float32, r=30):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64, np.complex128])
 def test_of_the_core_of_a_step_no_singular_value_is_computed(monkeypatch, dtype):
     """Where those to be kept are above the tolerance, and above all that a step adds; with the full decomposition refused."""
-    monkeypatch.setattr(truncation, "truncate", None)
+    monkeypatch.setattr(truncation, "svd", None)
     for h, tol, relative, max_rank in ((1e-3, 0, False, 30), (0.1, 0, False, 30), (0, 0, True, 30), (0.01, 0.02, True, None),
                                        (0.01, 0.2, False, None)):
         Y = after_a_step(h, dtype)

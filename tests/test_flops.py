@@ -123,10 +123,13 @@ def test_the_counts_of_a_prediction_are_those_of_its_products(counted, widths, r
 
 @pytest.mark.parametrize("r", [4, 7, 13])
 def test_a_batch_smaller_than_the_rank_adds_no_more_columns_than_it_has_examples(counted, monkeypatch, r):
-    """Beside the count there are bases of ZᵀV and ΔᵀU, batch × r: two products and two Gram matrices each. Planted: r columns."""
+    """Beside the count there are bases of ZᵀV and ΔᵀU, batch × r, and coordinates in these: three products and two Gram matrices each.
+
+    Planted: r columns.
+    """
     widths, ranks, b, method = (29, 31, 37, 26), (r, r, r), 3, DLRT(0, max_rank=r)
     expected = summed(widths, ranks, lambda shape, r, first: step_flops(shape, r, b, 1, first))
-    expected += 6 * (b * r**2 + 2 * b**2 * r + 3 * b**3)
+    expected += 6 * (b * r**2 + 4 * b**2 * r + 3 * b**3)
     assert taken(counted, method, widths, ranks, b) == expected
     monkeypatch.setattr(dlrt, "image", lambda G, V: G @ V)
     assert taken(counted, method, widths, ranks, b) > expected

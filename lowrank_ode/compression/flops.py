@@ -37,7 +37,7 @@ def step_flops(shape, rank, batch, passes=1, first=False):
     Raises ValueError unless 1 ≤ rank ≤ min(n, m), 1 ≤ batch and passes is 1 or 3.
 
     >>> step_flops((500, 500), None, batch=256), step_flops((500, 500), 20, 256), step_flops((500, 500), 20, 256, passes=3)
-    (384000000, 48428800, 103065600)
+    (384000000, 48038400, 103065600)
     """
     (n, m), b = shape, check_count("batch", batch)
     if passes not in (1, 3):
@@ -65,10 +65,9 @@ def step_flops(shape, rank, batch, passes=1, first=False):
 
 
 def _augmented(n, r, p, b):
-    """Of a basis of n rows: U0ᵀK, or (ΔᵀU0)ᵀ (ZᵀV0) in its place; R = K − U0 (U0ᵀK), RᵀR, B = R T, E = U0ᵀB, BᵀB; EᵀE, E T; the core of
+    """Of a basis of n rows: U0ᵀK as (ΔᵀU0)ᵀ (ZᵀV0); R = K − U0 (U0ᵀK), RᵀR, B = R T, E = U0ᵀB, BᵀB; EᵀE, E T; the core of
     2r rows times C, and C P."""
-    inside = 2 * (b if 2 * b <= n else n) * r * p
-    return inside + n * (4 * r * p + 4 * p**2) + 3 * r * p**2 + 2 * (r + p)**2 * p + 2 * (r + p) * p * r
+    return 2 * b * r * p + n * (4 * r * p + 4 * p**2) + 3 * r * p**2 + 2 * (r + p)**2 * p + 2 * (r + p) * p * r
 
 
 def break_even(cost, most):

@@ -61,7 +61,7 @@ class ParallelBUG(Truncating):
 @blockwise_in_threads
 def bordered(Y, K, L, S1=None):
     """Û [[S1, Lᴴ Ṽ], [Ũᴴ K, 0]] V̂ᴴ with Û = [U0, Ũ] = augment(U0, K), V̂ = [V0, Ṽ] = augment(V0, L): the results of three substeps, each in
-    its own part of the augmented bases. Without an S1 it is U0ᴴ K; with K = G V0 and L = Gᴴ U0 that is P(Y)G. For a dense block S1, or K.
+    its own part of the augmented bases. S1 is U0ᴴ K unless given; with K = G V0 and L = Gᴴ U0 that is P(Y)G. For a dense block S1, or K.
     """
     if isinstance(Y, np.ndarray):
         return dense(K) if S1 is None else S1

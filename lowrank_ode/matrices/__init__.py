@@ -3,7 +3,7 @@
 from .direct_sum import DirectSum, H, Identity, blockwise, blockwise_in_threads, factors
 from .lowrank import LowRank
 from .orthonormal import augment, augment_in_factors, image, orth
-from .products import coordinates, dense, leading, norm, outer, product, restrict
+from .products import coordinates, dense, leading, norm, outer, restrict
 from .threads import THREADS, in_threads
 from .truncation import best_approximation, check_truncation, cut, retract, tangent_projection, truncate
 from .validation import check_count, check_ranks, check_state
@@ -33,7 +33,6 @@ __all__ = [
            "norm",
            "orth",
            "outer",
-           "product",
            "restrict",
            "retract",
            "tangent_projection",

@@ -6,7 +6,7 @@ import numpy as np
 
 from .direct_sum import H
 
-ROWS = 1 << 13      # of so many rows at most an inner product is one product
+ROWS = 1 << 12      # of so many rows at most an inner product is one product
 
 
 def inner(X, Y):
@@ -21,12 +21,14 @@ def inner(X, Y):
 class Augmented:
     """The m × (r + k) basis Û = [U0, [U0, B] C] with U0 (m, r), B (m, p), C (r + p, k).
 
-    Products with it come from products with U0 and B, which are never joined or multiplied out: Û @ P and A @ Û are ndarrays.
+    Products with it come from products with U0 and B, which are never joined or multiplied out: Û @ P and A @ Û are ndarrays. Of the K that
+    it was made of it may know the product: made_of = (K, a function that returns ÛᴴK).
     """
 
     U0: np.ndarray
     B: np.ndarray
     C: np.ndarray
+    made_of: tuple | None = None
     __array_ufunc__ = None      # ndarrays leave `A @ Û` to the method below
 
     @property
@@ -54,10 +56,12 @@ class Augmented:
 
     def combined(self, X):
         """A Û, from X = [A U0, A B]."""
-        return np.hstack([X[:, :self.U0.shape[1]], X @ self.C])
+        return np.concatenate([X[:, :self.U0.shape[1]], X @ self.C], axis=1)
 
     def inner(self, K):
         """Ûᴴ K."""
+        if self.made_of and K is self.made_of[0]:
+            return self.made_of[1]()
         X = inner(K, self.U0)
         return H(self.combined(np.hstack([X, inner(K, self.B)])) if self.B.shape[1] else X)
 

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.linalg import get_blas_funcs, get_lapack_funcs
 
 UNTHREADED = 100        # of up to so many rows SciPy inverts a matrix in one thread: from trials, with some room
+SMALL = 32              # of fewer rows it takes singular values in one thread, and as soon as anything else is done with them
 
 
 @cache
@@ -22,18 +23,40 @@ def _below_diagonal(n):
     return np.tri(n, k=-1, dtype=bool)
 
 
+def eye_like(G):
+    """The identity of the size and precision of G, to read only."""
+    return _eye(len(G), G.dtype)
+
+
+@cache
+def _eye(n, dtype):
+    one = np.eye(n, dtype=dtype)
+    one.flags.writeable = False
+    return one
+
+
 def frobenius(X):
     """Frobenius norm of an array of floats; squares neither overflow nor underflow."""
     return _routine("nrm2", X.dtype, get_blas_funcs)(np.ravel(X)) if X.size else 0.0
 
 
+def svd(S):
+    """(P, σ, Qᴴ) with S = P diag(σ) Qᴴ, as numpy.linalg.svd(S, full_matrices=False), which takes longer for a small one."""
+    if max(S.shape) < SMALL:
+        P, sigma, Qh, failed = _routine("gesdd", S.dtype)(S, full_matrices=False)
+        if not failed:
+            return P, sigma, Qh
+    return np.linalg.svd(S, full_matrices=False)
+
+
 def pivoted_cholesky(G, tol):
-    """(C, pivots, rank): the upper triangle of the first `rank` rows of C is the factor CᴴC of G, rows and columns in the order of pivots.
+    """(C, pivots, rank): the first `rank` rows of the upper triangular C are the factor CᴴC of G, rows and columns in the order of pivots.
 
     It stops where the largest pivot left is at most tol.
     The unblocked routine, which takes as long as the blocked one on one thread, and never uses two.
     """
     C, pivots, rank, _ = _routine("pstf2", G.dtype)(G, tol=tol)
+    C[_below_diagonal(len(C))] = 0
     return C, pivots - 1, rank
 
 
@@ -50,12 +73,10 @@ def inverted(A):
 
 
 def inverted_upper(C):
-    """The inverse of the upper triangle of C, whatever is below its diagonal: of a large one by that of halves, and products."""
+    """The inverse of an upper triangular matrix: of a large one by that of halves, and products."""
     n, k = len(C), len(C) // 2
     if n <= UNTHREADED:
-        T, _ = _routine("trtri", C.dtype)(C)
-        T[_below_diagonal(n)] = 0
-        return T
+        return _routine("trtri", C.dtype)(C)[0]
     T = np.zeros_like(C)
     T[:k, :k], T[k:, k:] = inverted_upper(C[:k, :k]), inverted_upper(C[k:, k:])
     T[:k, k:] = -T[:k, :k] @ (C[:k, k:] @ T[k:, k:])

@@ -77,7 +77,7 @@ class LowRank:
 
     @property
     def dtype(self):
-        return np.result_type(*(X.scale if isinstance(X, Identity) else X.dtype for X in self))
+        return np.result_type(*{X.scale if isinstance(X, Identity) else X.dtype for X in self})
 
     def adjoint(self):
         return LowRank(self.V, H(self.S), self.U, self.right, self.left)
@@ -209,15 +209,14 @@ def adjoint_times(factor, X, known):
     if known is None or not begins_with(X, known[0]):
         return H(factor) @ X
     done = known[1].shape[1]
-    return np.hstack([known[1], H(factor) @ X[:, done:]]) if done < X.shape[1] else known[1]
+    return np.concatenate([known[1], H(factor) @ X[:, done:]], axis=1) if done < X.shape[1] else known[1]
 
 
 def columns(K):
-    """(ndarray, known) of a matrix of few columns: itself, or of K · Identity · Identity K and left = (X, KᴴX)."""
-    if not isinstance(K, LowRank):
-        return K, None
-    plain = all(isinstance(X, Identity) and X.scale == 1 for X in (K.S, K.V))
-    return (K.U, K.left) if plain else (K.dense(), None)
+    """(A, N, known) of a matrix K = A N of few columns, A an ndarray and known = (X, AᴴX) or None; of a LowRank A · N · 1 its own ones."""
+    if isinstance(K, LowRank) and isinstance(K.V, Identity) and K.V.scale == 1:
+        return K.U, K.S, K.left
+    return K.dense() if isinstance(K, LowRank) else K, Identity(K.shape[1]), None
 
 
 def begins_with(X, X0):

@@ -1,14 +1,14 @@
 """Orthonormal bases made of matrix products: block Gram–Schmidt and Gram matrices, each done twice."""
 
 import math
+from functools import partial
 
 import numpy as np
 
 from .augmented import Augmented, inner
 from .direct_sum import H, Identity, blockwise_in_threads
-from .lapack import frobenius, inverted_upper, pivoted_cholesky
+from .lapack import eye_like, frobenius, inverted_upper, pivoted_cholesky
 from .lowrank import LowRank, Sum, adjoint_times, columns
-from .products import applied
 
 DROP = 10       # a direction of K below DROP · EPS · ‖K‖ is rounding, and is dropped
 RESOLVE = 10    # one Gram matrix RᴴR resolves singular values down to σ₁(R) √(RESOLVE · p · EPS); the rest goes round again
@@ -41,7 +41,7 @@ def _augmented(U0, K):
     Each round orthogonalises K against the basis, takes the directions that one Gram matrix resolves, and orthogonalises them again
     ("twice is enough"), in C; what it does not resolve, a steeply graded rest, is left to the next round. A benign K takes one round.
     """
-    (m, r), (K, known) = U0.shape, columns(K)
+    (m, r), (K, _, known) = U0.shape, columns(K)
     K = K if K.dtype.kind in "fc" else K.astype(float)
     scale = frobenius(K)
     if not math.isfinite(scale):
@@ -50,27 +50,37 @@ def _augmented(U0, K):
     if scale == 0:
         return Q
     limits = np.finfo(K.dtype)
-    if scale < limits.tiny / limits.eps:                            # products would be subnormal numbers, of a few digits
-        return _augmented(U0, K * (1 / limits.tiny))
+    least = (limits.tiny / limits.eps) ** 0.5 / (DROP * limits.eps)
+    if not least <= scale <= 1 / least:                             # squares of what counts would be subnormal numbers, or infinite
+        return _augmented(U0, K * (1 / max(scale, limits.tiny)))
     inside = inner(U0, K) if known is None else H(adjoint_times(K, U0, known))
     eps = max(limits.eps, np.finfo(U0.dtype).eps)
     while K.shape[1] and Q.shape[1] < m:
         R = Q @ (Q.inner(K) if inside is None else inside)
         np.subtract(K, R, out=R)
-        R /= scale
-        T, rest = _independent(inner(R, R), (DROP * eps) ** 2, RESOLVE * K.shape[1] * eps, m - Q.shape[1])
+        T, C, pivots = _independent(inner(R, R), (DROP * eps * scale) ** 2, RESOLVE * K.shape[1] * eps, m - Q.shape[1])
         if not T.shape[1]:
             break
         B = R @ T
         E = Q.inner(B)
-        T = orthonormalising(inner(B, B) - H(E) @ E)
-        K = R[:, rest]
+        D = inner(B, B) - H(E) @ E
+        T = orthonormalising(D)
+        if T.shape == C.shape and inside is not None:               # done in one round: K = U0 inside + B C
+            return Augmented(U0, B, np.concatenate([-(E @ T), T]), (K, partial(_coordinates, inside, T, D, C, pivots)))
+        K = R[:, pivots[len(C):]]
         if T.shape[1] < len(T):
             kept = T.any(axis=1)
             K = R if kept.any() else K                              # what is left out now is not lost
             B, E, T = B[:, kept], E[:, kept], T[kept]
-        Q, inside, scale = Q.extended(B, -(E @ T), T), None, 1
+        Q, inside = Q.extended(B, -(E @ T), T), None
     return Q
+
+
+def _coordinates(inside, T, D, C, pivots):
+    """ÛᴴK for K = U0 inside + B C, the columns of C in the order of pivots, and ŨᴴB = TᴴD."""
+    X = np.empty_like(C)
+    X[:, pivots] = H(T) @ D @ C
+    return np.concatenate([inside, X])
 
 
 def orthonormalising(G):
@@ -78,20 +88,16 @@ def orthonormalising(G):
     next one, 5D³/16, is rounding; else by Cholesky. Columns of B of which less than half is outside the others are left out: B was but the
     rounding errors of what it is orthogonal to.
     """
-    D = plus_identity(-1, G.copy())
+    one = eye_like(G)
+    D = G - one
     if frobenius(D) > np.finfo(G.dtype).eps**(1 / 3):
         return _independent(G, 0.5, 0, len(G))[0]
-    return plus_identity(1, plus_identity(-0.5, 0.375 * D) @ D)
-
-
-def plus_identity(c, A):
-    """c I + A, written into the square matrix A."""
-    A.flat[::len(A) + 1] += c
-    return A
+    return one + (0.375 * D - 0.5 * one) @ D
 
 
 def _independent(G, least, resolved, most):
-    """(T, rest) for G = RᴴR: R T is orthonormal, to rounding times the condition of R, and spans all columns of R but those in rest.
+    """(T, C, pivots) for G = RᴴR: B = R T is orthonormal, to rounding times the condition of R, and spans the columns pivots[:k] of R,
+    k = len(C); they are B C[:, :k], with an upper triangular matrix.
 
     By Cholesky with pivoting, for at most `most` columns; it stops where the square of the distance of every other column from those it
     has is at most `least`, or `resolved` times the largest square.
@@ -102,7 +108,7 @@ def _independent(G, least, resolved, most):
     T = np.zeros((len(G), rank), G.dtype)
     if rank:
         T[pivots[:rank]] = inverted_upper(C[:rank, :rank])
-    return T, pivots[rank:]
+    return T, C[:rank], pivots
 
 
 @blockwise_in_threads
@@ -120,17 +126,20 @@ def orth(K, U0=None):
 
 @blockwise_in_threads
 def image(G, V):
-    """A matrix (m, k) with the range of G V, for G (m, n) and V (n, r): what `augment` is given of a slope G.
+    """G V, for G (m, n) and V (n, r), as `augment` and `coordinates` take it: an ndarray, or for a G = A S Bᴴ in factors K N in factors.
 
-    k = r, and it is G V itself; or, for a G = A S Bᴴ in factors of rank p < r, A times a basis of the range of S Bᴴ V, k ≤ p: the gradient
-    of a batch has no larger rank than the batch has examples. If G knows a product AᴴU, and A has fewer columns than half its rows, the
-    image is a LowRank, K = K · Identity · Identity, that knows KᴴU. For a dense block (V an Identity) it is G.
+    That is a LowRank, K · N · Identity, which knows KᴴU if G knows AᴴU. K (m, k) is G V, and N an Identity; or, where G has a rank
+    p < r, K is A times a basis of the range of S Bᴴ V, k ≤ p: the gradient of a batch has no larger rank than the batch has examples.
+    For a dense block (V an Identity) it is G.
     """
     if isinstance(V, Identity):
         return G
-    if not isinstance(G, LowRank) or (isinstance(G, Sum) and G.rank >= V.shape[1]):
+    r = V.shape[1]
+    if not isinstance(G, LowRank) or (isinstance(G, Sum) and G.rank >= r):
         return G @ V
     A, S, B = G
-    M = S @ adjoint_times(B, V, G.right)
-    M = orth(M) if G.rank < V.shape[1] else M
-    return A @ M if 2 * A.shape[1] > A.shape[0] else applied(G, M)
+    M, N = S @ adjoint_times(B, V, G.right), Identity(r)
+    if G.rank < r:
+        Q = orth(M)
+        M, N = Q, H(Q) @ M
+    return LowRank(A @ M, N, Identity(r), left=G.left and (G.left[0], H(M) @ G.left[1]))

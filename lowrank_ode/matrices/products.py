@@ -33,23 +33,10 @@ def restrict(U, G, V):
     return H(U.combined(H(core))) if isinstance(U, Augmented) else core
 
 
-def product(G, V):
-    """G V; of a G = A S Bᴴ in factors that knows AᴴU as K = K · Identity · Identity, a LowRank that knows KᴴU. For a dense block G."""
-    if isinstance(V, Identity):
-        return G
-    return G @ V if not isinstance(G, LowRank) or isinstance(G, Sum) else applied(G, G.S @ adjoint_times(G.V, V, G.right))
-
-
-def applied(G, M):
-    """A M, for the G = A S Bᴴ of `product`."""
-    K, one = G.U @ M, Identity(M.shape[1])
-    return K if G.left is None else LowRank(K, one, one, (G.left[0], H(M) @ G.left[1]))
-
-
 def coordinates(U, K):
-    """Ûᴴ K for an Û in factors and few columns K, an ndarray or what `product` gives."""
-    K, known = columns(K)
-    return U.inner(K) if known is None else H(U.combined(_adjoint_times_parts(K, U, known)))
+    """Ûᴴ K for an `Augmented` Û and few columns K, an ndarray or what `image` gives."""
+    K, N, _ = columns(K)
+    return U.inner(K) @ N
 
 
 @blockwise
@@ -82,5 +69,5 @@ def norm(X):
 def _adjoint_times_parts(factor, X, known):
     """factorᴴ [U0, B] for X = [U0, [U0, B] C] in factors, so that C meets small matrices only; else factorᴴ X."""
     if isinstance(X, Augmented):
-        return np.hstack([adjoint_times(factor, X.U0, known), H(factor) @ X.B])
+        return np.concatenate([adjoint_times(factor, X.U0, known), H(factor) @ X.B], axis=1)
     return adjoint_times(factor, X, known)

@@ -6,13 +6,11 @@ import numpy as np
 
 from .augmented import inner
 from .direct_sum import H, Identity, blockwise_in_threads
-from .lapack import frobenius, inverted
+from .lapack import SMALL, eye_like, frobenius, inverted, svd
 from .lowrank import LowRank, begins_with
-from .orthonormal import augment, augment_in_factors, orthonormalising, plus_identity
+from .orthonormal import augment, augment_in_factors, orthonormalising
 from .products import dense
 from .validation import check_count, check_finite
-
-SMALL = 32      # a core with fewer rows is decomposed as soon as anything else is done with it
 
 
 @blockwise_in_threads
@@ -28,9 +26,13 @@ def truncate(Y, tol=0.0, relative=False, max_rank=None):
     check_truncation("tol", tol, max_rank)
     if isinstance(Y, np.ndarray):
         return Y
+    return _truncated(Y, tol, relative, max_rank)
+
+
+def _truncated(Y, tol, relative, max_rank):
     U, S, V = Y
     check_finite("S", S, ": the field is not finite, or the step size too large")
-    P, sigma, Qh = np.linalg.svd(S)
+    P, sigma, Qh = svd(S)
     r, _ = _rank(sigma, tol, relative, max_rank)
     return LowRank(_polished(U @ P[:, :r]), np.diag(sigma[:r]), _polished(V @ H(Qh)[:, :r]))
 
@@ -46,15 +48,14 @@ def cut(Y, tol=0.0, relative=False, max_rank=None):
     if isinstance(Y, np.ndarray):
         return Y
     U, S, V = Y
-    check_finite("S", S, ": the field is not finite, or the step size too large")
     size = float(np.abs(S).max()) if len(S) >= SMALL else 0
-    if size < np.finfo(S.dtype).tiny:
-        return truncate(Y, tol, relative, max_rank)
+    if not np.finfo(S.dtype).tiny <= size < math.inf:
+        return _truncated(Y, tol, relative, max_rank)
     S = S / size
     r, theta = _rank(np.linalg.norm(S, axis=0), tol if relative else tol / size, relative, max_rank)
     found = _dominant(S, min(r, *S.shape), theta)
     if found is None:
-        return truncate(Y, tol, relative, max_rank)
+        return _truncated(Y, tol, relative, max_rank)
     P, S, Q = found
     return LowRank(_polished(U @ P), size * S, _polished(V @ Q))
 
@@ -91,7 +92,7 @@ def _dominant(S, r, theta):
         if not residual < before / 4:
             return None
         X, Y, before = X + right @ H(inverse), Y + left @ inverse, residual
-    T_X, T_Y = (orthonormalising(plus_identity(1, H(Z) @ Z)) for Z in (X, Y))
+    T_X, T_Y = (orthonormalising(eye_like(A) + H(Z) @ Z) for Z in (X, Y))
     S1 = H(T_Y) @ (M + H(Y) @ N) @ T_X
     return (np.vstack([T_Y, Y @ T_Y]), S1, np.vstack([T_X, X @ T_X])) if _above(S1, least) else None
 
@@ -99,10 +100,10 @@ def _dominant(S, r, theta):
 def _above(S, least):
     """Whether all singular values of a square S are above `least`: whether ‖least · S⁻¹‖ < 1 in the spectral norm."""
     inverse = _inverse(S, least)
-    if inverse is None:
-        return False
+    if inverse is None or least * frobenius(inverse) < 1:
+        return inverse is not None
     try:
-        np.linalg.cholesky(plus_identity(1, -H(least * inverse) @ (least * inverse)))
+        np.linalg.cholesky(eye_like(S) - H(least * inverse) @ (least * inverse))
     except np.linalg.LinAlgError:
         return False
     return True
@@ -117,7 +118,8 @@ def _inverse(A, least):
 
 def _polished(U):
     """U itself, or, where rounding errors of many steps have added up, one Newton step nearer to the nearest orthonormal basis."""
-    defect = plus_identity(-1, inner(U, U))
+    G = inner(U, U)
+    defect = G - eye_like(G)
     return U if frobenius(defect) <= 4 * np.finfo(U.dtype).eps * U.shape[1]**0.5 else U - U @ (0.5 * defect)
 
 
@@ -210,15 +212,16 @@ def _factors_of_basis(U, U0):
     k, sizes = start.shape[1], np.abs(U).max(axis=0)
     rest = U[:, k:]
     check_finite("A", sizes)
-    Q = augment_in_factors(start, rest / np.maximum(sizes[k:], np.finfo(U.dtype).tiny))
-    Q = Q if Q.shape[1] else np.eye(len(U), 1, dtype=Q.dtype)
+    sizes = np.maximum(sizes[k:], np.finfo(U.dtype).tiny)
+    rest = rest / sizes
+    Q = augment_in_factors(start, rest)
     R = np.eye(Q.shape[1], U.shape[1], dtype=Q.dtype)
-    R[:, k:] = H(H(rest) @ Q)
-    return Q, R
+    R[:, k:] = Q.inner(rest) * sizes
+    return (Q, R) if Q.shape[1] else (np.eye(len(U), 1, dtype=Q.dtype), np.zeros((1, U.shape[1]), Q.dtype))
 
 
 def _svd_factors(A):
-    U, sigma, Vh = np.linalg.svd(A, full_matrices=False)
+    U, sigma, Vh = svd(A)
     return U, np.diag(sigma), H(Vh)
 
 

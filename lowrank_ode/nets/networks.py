@@ -138,7 +138,7 @@ class Network:
 
     def _checked(self, params, x):
         """(W, b) of each dense layer and () of the others; x as images, in the precision of the weights; that of the activations."""
-        weights, dtype = self._weights(params), np.result_type(*(X.dtype for X in params.blocks))
+        weights, dtype = self._weights(params), np.result_type(*{X.dtype for X in params.blocks})
         x = np.asarray(x, dtype=params.blocks[0].dtype)
         if x.ndim != 2 or x.shape[0] == 0 or x.shape[1] != self.inputs:
             raise ValueError(f"x: shape {x.shape}, expected (batch ≥ 1, {self.inputs})")
