@@ -78,7 +78,8 @@ def _dominant(S, r, theta):
     """
     A, B, C, D = S[:r, :r], S[:r, r:], S[r:, :r], S[r:, r:]
     rounding = float(np.finfo(S.dtype).eps) * frobenius(S)
-    least = max(theta, math.hypot(*map(frobenius, (B, C, D)))) + rounding
+    b, *others = map(frobenius, (B, C, D))
+    least = max(theta, math.hypot(b, *others)) + rounding
     inverse = _inverse(A, least)
     if inverse is None:
         return None
@@ -94,14 +95,17 @@ def _dominant(S, r, theta):
         X, Y, before = X + right @ H(inverse), Y + left @ inverse, residual
     T_X, T_Y = (orthonormalising(eye_like(A) + H(Z) @ Z) for Z in (X, Y))
     S1 = H(T_Y) @ (M + H(Y) @ N) @ T_X
-    return (np.vstack([T_Y, Y @ T_Y]), S1, np.vstack([T_X, X @ T_X])) if _above(S1, least) else None
+    x = frobenius(X)
+    if not (frobenius(inverse) * (b * x + math.hypot(1, x) * least) < 1 or _above(S1, least)):
+        return None
+    return np.concatenate([T_Y, Y @ T_Y]), S1, np.concatenate([T_X, X @ T_X])
 
 
 def _above(S, least):
     """Whether all singular values of a square S are above `least`: whether ‖least · S⁻¹‖ < 1 in the spectral norm."""
     inverse = _inverse(S, least)
-    if inverse is None or least * frobenius(inverse) < 1:
-        return inverse is not None
+    if inverse is None:
+        return False
     try:
         np.linalg.cholesky(eye_like(S) - H(least * inverse) @ (least * inverse))
     except np.linalg.LinAlgError:
