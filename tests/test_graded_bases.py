@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 from strategies import random_basis
+from test_augmented import COORDINATES, off
 from test_orthonormal import ORTHONORMAL, RANGE, defect, missed
 
-from lowrank_ode.matrices import augment, augmented, orthonormal
+from lowrank_ode.matrices import augment, augment_in_factors, augmented, coordinates, orthonormal
 
 
 def augments(seed):
@@ -101,3 +102,33 @@ def test_no_direction_is_lost_where_pivots_hide_a_small_singular_value(r, monkey
 
     nothing_left_out(monkeypatch)
     assert not all(captured(*case) for case in cases)
+
+
+def test_a_triangle_of_bad_condition_is_no_matter_of_rounding(monkeypatch):
+    """Kahan's matrices, larger ones, in a random basis: their range and their coordinates. Planted: no look at the condition."""
+    def worst(angles):
+        found = np.zeros(3)
+        for p in (12, 20, 30):
+            basis = random_basis(np.random.default_rng(p), 60, p)
+            for angle in angles:
+                K = basis @ (kahan(p, angle) * (1 - 1e-6 * np.arange(p)))
+                Q = augment_in_factors(np.zeros((60, 0)), K)
+                found = np.maximum(found, [missed(Q.dense(), K), off(Q, K, coordinates(Q, K)), defect(Q.dense())])
+        return found
+
+    angles = np.linspace(0.2, 1.4, 40)
+    assert (worst(angles) <= [RANGE, COORDINATES, ORTHONORMAL]).all()
+    monkeypatch.setattr(orthonormal, "BENIGN", np.inf)
+    assert (worst(angles)[:2] > [10 * RANGE, 10 * COORDINATES]).all()
+
+
+@pytest.mark.parametrize("basis, update", [(np.float32, np.float64), (np.complex64, np.float64), (np.float64, np.float32)])
+@pytest.mark.parametrize("size", [1e-300, 1e-30, 1e-18, 1, 1e26, 1e300])
+def test_a_basis_and_an_update_of_different_precision_and_of_any_size(basis, update, size):
+    """The coarser precision decides what is rounding: 10⁻⁸ beside U0, or a direction: 10⁻³."""
+    if update == np.float32 and not 1e-37 < size < 1e37:
+        pytest.skip("beyond single precision")
+    rng, U0 = np.random.default_rng(0), random_basis(np.random.default_rng(1), 30, 3).astype(basis)
+    for beside, columns in ((1e-8, 3), (1e-3, 5)):
+        K = (size * (U0.real @ rng.standard_normal((3, 2)) + beside * rng.standard_normal((30, 2)))).astype(update)
+        assert augment(U0, K).shape == (30, columns)

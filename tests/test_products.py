@@ -100,6 +100,20 @@ def test_an_image_holds_the_range_of_the_product_in_no_more_columns_than_any_of_
         assert beside(K.U, A @ M) <= size and np.linalg.norm(dense(K) + 2 * A @ M) <= size
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_an_image_is_the_product_where_columns_of_the_factors_are_graded_against_each_other(dtype):
+    """Both terms of G = A Bᴴ have size 1, and are below rounding in one of the factors. Planted: a basis of the range of BᴴV, as it is."""
+    rng, ratio = np.random.default_rng(0), 0.1 / np.finfo(dtype).eps
+    A, B = (rng.standard_normal((n, 2)) * sizes for n, sizes in ((40, [ratio, 1]), (35, [1 / ratio, 1])))
+    A, B, V = A.astype(dtype), B.astype(dtype), random_basis(rng, 35, 6, dtype)
+    truth = A @ (H(B) @ V)
+    Q = orth(H(B) @ V)
+    assert norm(image(outer(A, B), V).dense() - truth) <= 50 * np.finfo(dtype).eps * norm(truth)
+    assert norm(A @ (Q @ (H(Q) @ (H(B) @ V))) - truth) > 0.1 * norm(truth)
+    G = LowRank(Identity(4), rng.standard_normal((4, 2)).astype(dtype), B)              # a left factor that has no columns to measure
+    assert norm(image(G, V).dense() - G @ V) <= 50 * np.finfo(dtype).eps * norm(G @ V)
+
+
 def test_an_image_has_no_column_beside_the_range_and_any_columns_of_a_factor_do_not_do():
     """G = A Bᴴ of rank 4 where BᴴV, 4 × 6, has rank 2 only. Planted: A, which may span more, and two columns of it."""
     rng = np.random.default_rng(0)

@@ -9,7 +9,7 @@ from test_orthonormal import ORTHONORMAL, defect
 
 from lowrank_ode import METHODS, DirectSum, LowRank, best_approximation, tangent_projection, truncate
 from lowrank_ode.integrators import MidpointBUG, ParallelBUG, ProjectedRK, ProjectorSplitting
-from lowrank_ode.matrices import H, norm, retract
+from lowrank_ode.matrices import H, Identity, cut, norm, retract
 
 EPS = np.finfo(float).eps
 
@@ -76,6 +76,19 @@ def test_bad_truncation_options_are_refused(options):
 def test_best_approximation_refuses_bad_ranks_and_tolerances(options, message):
     with pytest.raises(ValueError, match=message):
         best_approximation(np.ones((3, 5)), **options)
+
+
+@pytest.mark.parametrize("core, said", [(np.eye(40, dtype=int), "int64"), (np.eye(40, dtype=object), "object"), (Identity(40), "Identity")])
+def test_a_core_that_is_no_array_of_floats_is_refused_by_name(core, said):
+    for function in (truncate, cut):
+        with pytest.raises(ValueError, match=f"S: got {said}"):
+            function(LowRank(np.eye(50, 40), core, np.eye(60, 40)))
+
+
+def test_an_empty_core_is_no_matter_for_lapack(capfd):
+    """Which says so on the standard output."""
+    assert truncate(LowRank(np.ones((3, 0)), np.ones((0, 0)), np.ones((4, 0)))).shape == (3, 4)
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

@@ -22,7 +22,7 @@ class Augmented:
     """The m × (r + k) basis Û = [U0, [U0, B] C] with U0 (m, r), B (m, p), C (r + p, k).
 
     Products with it come from products with U0 and B, which are never joined or multiplied out: Û @ P and A @ Û are ndarrays. Of the K that
-    it was made of it may know the product: made_of = (K, a function that returns ÛᴴK).
+    it was made of it may know the product: made_of = (K, a function that returns ÛᴴK). No such array may be overwritten meanwhile.
     """
 
     U0: np.ndarray

@@ -4,7 +4,7 @@ NumPy and SciPy come with a BLAS each, and each with threads of its own, which g
 alternate, those of one hold the cores that the other wants. So of SciPy, which has the better routines, none is called that uses threads.
 """
 
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from scipy.linalg import get_blas_funcs, get_lapack_funcs
@@ -18,7 +18,7 @@ def _routine(name, dtype, library=get_lapack_funcs):
     return library(name, dtype=dtype)
 
 
-@cache
+@lru_cache(maxsize=16)
 def _below_diagonal(n):
     return np.tri(n, k=-1, dtype=bool)
 
@@ -28,7 +28,7 @@ def eye_like(G):
     return _eye(len(G), G.dtype)
 
 
-@cache
+@lru_cache(maxsize=16)
 def _eye(n, dtype):
     one = np.eye(n, dtype=dtype)
     one.flags.writeable = False
@@ -42,7 +42,7 @@ def frobenius(X):
 
 def svd(S):
     """(P, σ, Qᴴ) with S = P diag(σ) Qᴴ, as numpy.linalg.svd(S, full_matrices=False), which takes longer for a small one."""
-    if max(S.shape) < SMALL:
+    if 0 < min(S.shape) and max(S.shape) < SMALL:
         P, sigma, Qh, failed = _routine("gesdd", S.dtype)(S, full_matrices=False)
         if not failed:
             return P, sigma, Qh

@@ -90,7 +90,7 @@ class LowRank:
     def norm(self):
         """Frobenius norm, of U S Rᴴ with V = Q R: the Gram matrices UᴴU and VᴴV would lose half the digits of a difference Y1 − Y2."""
         U, S, V = self
-        return frobenius(U @ S @ H(np.linalg.qr(_array(V, self.dtype), mode="r")))
+        return frobenius(U @ S @ H(np.linalg.qr(array_of(V, self.dtype), mode="r")))
 
     def operator(self):
         """The same matrix as a scipy LinearOperator."""
@@ -105,7 +105,7 @@ class LowRank:
             return U @ (S @ adjoint_times(V, X, self.right))
         if isinstance(X, Identity):
             return X.scale * self
-        return LowRank(U, S, H(X) @ _array(V, self.dtype)) if _is_operator(X) else NotImplemented
+        return LowRank(U, S, H(X) @ array_of(V, self.dtype)) if _is_operator(X) else NotImplemented
 
     def __rmatmul__(self, X):
         U, S, V = self
@@ -161,18 +161,18 @@ class Sum(LowRank):
 
     @cached_property
     def U(self):
-        return np.hstack([_array(X.U, self.dtype) for X in self.terms])
+        return np.hstack([array_of(X.U, self.dtype) for X in self.terms])
 
     @cached_property
     def S(self):
         cores = [X.S for X in self.terms]
         if all(isinstance(S, Identity) and S.scale == cores[0].scale for S in cores):
             return Identity(sum(S.n for S in cores), cores[0].scale)
-        return block_diag(*(_array(S, self.dtype) for S in cores))
+        return block_diag(*(array_of(S, self.dtype) for S in cores))
 
     @cached_property
     def V(self):
-        return np.hstack([_array(X.V, self.dtype) for X in self.terms])
+        return np.hstack([array_of(X.V, self.dtype) for X in self.terms])
 
     @property
     def shape(self):
@@ -214,7 +214,7 @@ def adjoint_times(factor, X, known):
 
 def columns(K):
     """(A, N, known) of a matrix K = A N of few columns, A an ndarray and known = (X, AᴴX) or None; of a LowRank A · N · 1 its own ones."""
-    if isinstance(K, LowRank) and isinstance(K.V, Identity) and K.V.scale == 1:
+    if isinstance(K, LowRank) and isinstance(K.V, Identity) and K.V.scale == 1 and getattr(K.S, "scale", 1) == 1:
         return K.U, K.S, K.left
     return K.dense() if isinstance(K, LowRank) else K, Identity(K.shape[1]), None
 
@@ -227,7 +227,7 @@ def begins_with(X, X0):
     return np.array_equal(X[:1, :k], X0[:1]) and np.array_equal(X[:, :k], X0)
 
 
-def _array(factor, dtype):
+def array_of(factor, dtype):
     """A factor as an ndarray, also if it is an Identity or Augmented."""
     return factor if isinstance(factor, np.ndarray) else factor @ np.eye(factor.shape[1], dtype=dtype)
 

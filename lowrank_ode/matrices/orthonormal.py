@@ -8,21 +8,23 @@ import numpy as np
 from .augmented import Augmented, inner
 from .direct_sum import H, Identity, blockwise_in_threads
 from .lapack import eye_like, frobenius, inverted_upper, pivoted_cholesky
-from .lowrank import LowRank, Sum, adjoint_times, columns
+from .lowrank import LowRank, Sum, adjoint_times, array_of, columns
 
 DROP = 10       # a direction of K below DROP · EPS · ‖K‖ is rounding, and is dropped
+BENIGN = 4      # a triangle p × p, its rows divided by its diagonal, has an inverse of norm BENIGN · p at most; Kahan's have not
 RESOLVE = 10    # one Gram matrix RᴴR resolves singular values down to σ₁(R) √(RESOLVE · p · EPS); the rest goes round again
 
 
 @blockwise_in_threads
 def augment(U0, K):
-    """Orthonormal basis Û (m, r + k) of range [U0, K], with U0 (m, r, orthonormal) as its leading block [CKL22]; K is (m, p).
+    """Orthonormal basis Û (m, r + k) of range [U0, K], with U0 (m, r, orthonormal) as its leading block [CKL22]; K is (m, p), an ndarray or
+    what `image` gives.
 
     Dependent directions are dropped: k ≤ p, and r + k ≤ m. The range of K is captured to rounding: ‖K − Û Ûᴴ K‖ ≤ 12 √p · EPS · ‖K‖
     in the Frobenius norm, whatever the singular values of K, with EPS the coarser of the two precisions; Û is as orthonormal as U0, up
     to a small multiple of EPS. For a dense block (U0 an Identity) the basis is complete already.
 
-    Raises ValueError if K holds NaN or Inf.
+    Raises ValueError if K holds NaN or Inf, or its norm overflows.
     """
     if isinstance(U0, Identity):
         return U0
@@ -42,32 +44,34 @@ def _augmented(U0, K):
     ("twice is enough"), in C; what it does not resolve, a steeply graded rest, is left to the next round. A benign K takes one round.
     """
     (m, r), (K, _, known) = U0.shape, columns(K)
-    K = K if K.dtype.kind in "fc" else K.astype(float)
+    K = K if K.dtype.char in "fdFD" else K.astype(complex if K.dtype.kind == "c" else float)
     scale = frobenius(K)
     if not math.isfinite(scale):
-        raise ValueError("K: NaN or Inf in a basis update, expected finite numbers: the field is not finite, or the step size too large")
+        raise ValueError("K: NaN or Inf, or too large for its norm, in a basis update: the field is not finite, or the step size too large")
     Q = Augmented(U0, U0[:, :0], np.zeros((r, 0), U0.dtype))
     if scale == 0:
         return Q
-    limits = np.finfo(K.dtype)
-    least = (limits.tiny / limits.eps) ** 0.5 / (DROP * limits.eps)
+    eps, tiny = float(np.finfo(K.dtype).eps), float(np.finfo(K.dtype).tiny)
+    least = (tiny / eps) ** 0.5 / (DROP * eps)
     if not least <= scale <= 1 / least:                             # squares of what counts would be subnormal numbers, or infinite
-        return _augmented(U0, K * (1 / max(scale, limits.tiny)))
+        return _augmented(U0, K * (1 / max(scale, tiny)))
     inside = inner(U0, K) if known is None else H(adjoint_times(K, U0, known))
-    eps = max(limits.eps, np.finfo(U0.dtype).eps)
+    eps = max(eps, float(np.finfo(U0.dtype).eps))
     while K.shape[1] and Q.shape[1] < m:
         R = Q @ (Q.inner(K) if inside is None else inside)
         np.subtract(K, R, out=R)
         T, C, pivots = _independent(inner(R, R), (DROP * eps * scale) ** 2, RESOLVE * K.shape[1] * eps, m - Q.shape[1])
         if not T.shape[1]:
             break
-        B = R @ T
+        B, P = R @ T, pivots[:len(C)]
+        if frobenius(T * C.diagonal()) > BENIGN * len(P):           # rounding errors of T are not those of a benign triangle
+            B += (R[:, P] - B @ C[:, :len(P)]) @ T[P]
         E = Q.inner(B)
         D = inner(B, B) - H(E) @ E
         T = orthonormalising(D)
         if T.shape == C.shape and inside is not None:               # done in one round: K = U0 inside + B C
             return Augmented(U0, B, np.concatenate([-(E @ T), T]), (K, partial(_coordinates, inside, T, D, C, pivots)))
-        K = R[:, pivots[len(C):]]
+        K = R[:, pivots[len(P):]]
         if T.shape[1] < len(T):
             kept = T.any(axis=1)
             K = R if kept.any() else K                              # what is left out now is not lost
@@ -139,7 +143,8 @@ def image(G, V):
         return G @ V
     A, S, B = G
     M, N = S @ adjoint_times(B, V, G.right), Identity(r)
-    if G.rank < r:
-        Q = orth(M)
-        M, N = Q, H(Q) @ M
+    if G.rank < r:                                                  # a basis of the range of M, a row as large as its column of A
+        sizes = np.maximum(np.abs(array_of(A, M.dtype)).max(axis=0), np.finfo(M.dtype).tiny)[:, None]
+        Q = orth(sizes * M)
+        M, N = Q / sizes, H(Q) @ (sizes * M)
     return LowRank(A @ M, N, Identity(r), left=G.left and (G.left[0], H(M) @ G.left[1]))

@@ -48,7 +48,9 @@ def cut(Y, tol=0.0, relative=False, max_rank=None):
     if isinstance(Y, np.ndarray):
         return Y
     U, S, V = Y
-    size = float(np.abs(S).max()) if len(S) >= SMALL else 0
+    if not (isinstance(S, np.ndarray) and S.dtype.char in "fdFD" and len(S) >= SMALL):
+        return _truncated(Y, tol, relative, max_rank)
+    size = float(np.abs(S).max())
     if not np.finfo(S.dtype).tiny <= size < math.inf:
         return _truncated(Y, tol, relative, max_rank)
     S = S / size
@@ -78,8 +80,8 @@ def _dominant(S, r, theta):
     """
     A, B, C, D = S[:r, :r], S[:r, r:], S[r:, :r], S[r:, r:]
     rounding = float(np.finfo(S.dtype).eps) * frobenius(S)
-    b, *others = map(frobenius, (B, C, D))
-    least = max(theta, math.hypot(b, *others)) + rounding
+    beside = [*map(frobenius, (B, C, D))]
+    least = max(theta, math.hypot(*beside)) + rounding
     inverse = _inverse(A, least)
     if inverse is None:
         return None
@@ -96,7 +98,7 @@ def _dominant(S, r, theta):
     T_X, T_Y = (orthonormalising(eye_like(A) + H(Z) @ Z) for Z in (X, Y))
     S1 = H(T_Y) @ (M + H(Y) @ N) @ T_X
     x = frobenius(X)
-    if not (frobenius(inverse) * (b * x + math.hypot(1, x) * least) < 1 or _above(S1, least)):
+    if not (frobenius(inverse) * (beside[0] * x + math.hypot(1, x) * (least + rounding)) < 1 or _above(S1, least)):
         return None
     return np.concatenate([T_Y, Y @ T_Y]), S1, np.concatenate([T_X, X @ T_X])
 
