@@ -67,6 +67,16 @@ def test_of_the_core_of_a_step_no_singular_value_is_computed(monkeypatch, dtype)
             cut(after_a_step(h, dtype), tol, False, max_rank)
 
 
+def test_of_a_short_step_the_inverse_that_is_there_proves_that_no_singular_value_is_overlooked(monkeypatch):
+    """And of a longer one it does not."""
+    monkeypatch.setattr(truncation, "_above", None)
+    for h in (1e-4, 1e-3, 0.01):
+        Y = after_a_step(h)
+        assert is_a_truncation(Y, cut(Y, max_rank=30), 0, False, 30)
+    with pytest.raises(TypeError):
+        cut(after_a_step(0.3), max_rank=30)
+
+
 @pytest.mark.parametrize("least", [0.1, 1e-8, 1e-12])
 def test_a_singular_value_beside_the_first_coordinates_that_is_larger_by_a_quarter_is_not_overlooked(least):
     """Also where their squares are rounding: a planted test by S1ᴴS1 − least² takes the smaller one."""

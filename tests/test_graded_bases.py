@@ -132,3 +132,15 @@ def test_a_basis_and_an_update_of_different_precision_and_of_any_size(basis, upd
     for beside, columns in ((1e-8, 3), (1e-3, 5)):
         K = (size * (U0.real @ rng.standard_normal((3, 2)) + beside * rng.standard_normal((30, 2)))).astype(update)
         assert augment(U0, K).shape == (30, columns)
+
+
+@pytest.mark.parametrize("dtype, powers", [(np.float32, range(-90, 110, 2)), (np.float64, range(-900, 1000, 20))])
+def test_the_same_directions_are_found_in_a_block_times_any_power_of_2(dtype, powers):
+    """Of sizes 1 and 100 · EPS, but not of EPS / 10, where squares of numbers so large or so small are no numbers."""
+    rng, limits = np.random.default_rng(0), np.finfo(dtype)
+    Q = random_basis(rng, 40, 7)
+    K = (Q[:, :2] @ rng.standard_normal((2, 5)) + Q[:, 2:] * [1, 1, 100 * limits.eps, 100 * limits.eps, 0.1 * limits.eps]).astype(dtype)
+    assert {augment(Q[:, :2].astype(dtype), np.ldexp(K, k)).shape[1] for k in powers} == {6}
+    smallest, largest = (np.ldexp(K, k) for k in (powers[0], powers[-1]))
+    with np.errstate(all="ignore"):
+        assert not (smallest.T @ smallest).all() and not np.isfinite(largest.T @ largest).all()

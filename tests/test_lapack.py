@@ -48,15 +48,49 @@ def test_scipy_gets_small_matrices_only(monkeypatch):
     seen, routine = [], lapack._routine
 
     def watched(*name):
-        def called(*matrices):
+        def called(*matrices, **options):
             seen.append(len(matrices[0]))
-            return routine(*name)(*matrices)
+            return routine(*name)(*matrices, **options)
         return called
 
     monkeypatch.setattr(lapack, "_routine", watched)
+    for n in (31, 32, 33):
+        lapack.svd(np.eye(n, n - 1)), lapack.svd(np.eye(n - 1, n))
+    assert seen == [31, 30]
+    seen.clear()
     for n in SIZES:
         lapack.inverted(np.eye(n)), lapack.inverted_upper(np.eye(n))
     assert max(seen) == lapack.UNTHREADED and len(seen) == 3 * 4 + 2 + 4        # of 101 two halves, of 203 four quarters
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(1, 1), (7, 4), (4, 7), (31, 31), (32, 20), (60, 40)])
+def test_singular_values_are_those_of_numpy_on_both_sides_of_the_size_where_it_takes_over(shape, dtype, monkeypatch):
+    """With as many singular vectors as values. For small ones NumPy is not asked."""
+    A = graded(60, dtype)[:shape[0], :shape[1]]
+    truth = np.linalg.svd(A, compute_uv=False)
+    if max(shape) < lapack.SMALL:
+        monkeypatch.setattr(np.linalg, "svd", None)
+    P, sigma, Qh = lapack.svd(A)
+    size = 50 * np.finfo(dtype).eps * np.linalg.norm(A)
+    assert (P.shape, sigma.shape, Qh.shape) == ((shape[0], min(shape)), (min(shape),), (min(shape), shape[1])) and P.dtype == dtype
+    assert np.linalg.norm((P * sigma) @ Qh - A) <= size and np.abs(sigma - truth).max() <= size
+
+
+def test_an_empty_matrix_is_no_matter_for_lapack(capfd):
+    """Which says so on the standard output."""
+    assert [X.shape for X in lapack.svd(np.ones((0, 3)))] == [(0, 0), (0,), (0, 3)]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_identities_are_for_reading_and_few_are_kept():
+    one = lapack.eye_like(np.ones((3, 3), np.float32))
+    assert np.array_equal(one, np.eye(3)) and one.dtype == np.float32
+    with pytest.raises(ValueError, match="read-only"):
+        one[0, 0] = 2
+    for n in range(40):
+        lapack.eye_like(np.ones((n, n))), lapack.pivoted_cholesky(np.eye(n + 1), 0)
+    assert max(cached.cache_info().currsize for cached in (lapack._eye, lapack._below_diagonal)) < 20
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -85,12 +85,6 @@ def test_a_core_that_is_no_array_of_floats_is_refused_by_name(core, said):
             function(LowRank(np.eye(50, 40), core, np.eye(60, 40)))
 
 
-def test_an_empty_core_is_no_matter_for_lapack(capfd):
-    """Which says so on the standard output."""
-    assert truncate(LowRank(np.ones((3, 0)), np.ones((0, 0)), np.ones((4, 0)))).shape == (3, 4)
-    assert capfd.readouterr() == ("", "")
-
-
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_nan_and_inf_are_named_before_lapack_sees_them(bad):
     Y, A = diagonal([1, 1]), np.ones((5, 2))
