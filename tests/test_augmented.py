@@ -137,7 +137,7 @@ def test_of_a_K_that_one_round_resolves_coordinates_come_without_a_product(dtype
         for k, function in enumerate([right, *wrong]):
             monkeypatch.setattr(orthonormal, "_coordinates", function)
             Q = augment_in_factors(U0, K)
-            assert Q.made_of[0] is K
+            assert Q.made_of[0]() is K
             worst[k] = max(worst[k], off(Q, K, coordinates(Q, K)))
     assert worst[0] <= COORDINATES < worst[1:3].min() and (worst[3] > COORDINATES or np.finfo(dtype).eps > 1e-10)
 

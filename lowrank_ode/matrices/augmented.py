@@ -22,7 +22,8 @@ class Augmented:
     """The m × (r + k) basis Û = [U0, [U0, B] C] with U0 (m, r), B (m, p), C (r + p, k).
 
     Products with it come from products with U0 and B, which are never joined or multiplied out: Û @ P and A @ Û are ndarrays. Of the K that
-    it was made of it may know the product: made_of = (K, a function that returns ÛᴴK). No such array may be overwritten meanwhile.
+    it was made of it may know the product, as long as somebody has K and does not overwrite it: made_of = (a weak reference to K, a function
+    that returns ÛᴴK).
     """
 
     U0: np.ndarray
@@ -60,7 +61,7 @@ class Augmented:
 
     def inner(self, K):
         """Ûᴴ K."""
-        if self.made_of and K is self.made_of[0]:
+        if self.made_of and K is self.made_of[0]():
             return self.made_of[1]()
         X = inner(K, self.U0)
         return H(self.combined(np.hstack([X, inner(K, self.B)])) if self.B.shape[1] else X)

@@ -2,6 +2,7 @@
 
 import math
 from functools import partial
+from weakref import ref
 
 import numpy as np
 
@@ -70,7 +71,7 @@ def _augmented(U0, K):
         D = inner(B, B) - H(E) @ E
         T = orthonormalising(D)
         if T.shape == C.shape and inside is not None:               # done in one round: K = U0 inside + B C
-            return Augmented(U0, B, np.concatenate([-(E @ T), T]), (K, partial(_coordinates, inside, T, D, C, pivots)))
+            return Augmented(U0, B, np.concatenate([-(E @ T), T]), (ref(K), partial(_coordinates, inside, T, D, C, pivots)))
         K = R[:, pivots[len(P):]]
         if T.shape[1] < len(T):
             kept = T.any(axis=1)
