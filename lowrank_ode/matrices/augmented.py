@@ -22,8 +22,8 @@ class Augmented:
     """The m × (r + k) basis Û = [U0, [U0, B] C] with U0 (m, r), B (m, p), C (r + p, k).
 
     Products with it come from products with U0 and B, which are never joined or multiplied out: Û @ P and A @ Û are ndarrays. Of the K that
-    it was made of it may know the product, as long as somebody has K and does not overwrite it: made_of = (a weak reference to K, a function
-    that returns ÛᴴK).
+    it was made of it may know the product, as long as somebody has K, and does not overwrite it: made_of = (a weak reference to K, a
+    function that returns ÛᴴK).
     """
 
     U0: np.ndarray
