@@ -240,9 +240,9 @@ def grows_like_n(data):
 
 
 def test_scaling_claim():
-    """Memory like n; time like n, but for what caches give to the small ones. Planted: n log n."""
+    """Memory like n; time like n, but for what caches give to the small ones. Planted: n^1.2."""
     data = stored("scaling")
     assert data["n"][-1] == 10**6 and grows_like_n(data)
     for found in data["methods"].values():
-        found["seconds"] = [took * np.log(n) for took, n in zip(found["seconds"], data["n"], strict=True)]
+        found["seconds"] = [took * n**0.2 for took, n in zip(found["seconds"], data["n"], strict=True)]
     assert not grows_like_n(data)
