@@ -43,6 +43,12 @@ def test_subnormal_complex_and_whole_numbers_are_no_fault(dtype, size):
     assert Q.shape == (3, 1) and np.allclose(np.abs(Q), 3**-0.5, rtol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.longdouble, np.clongdouble, object])
+def test_numbers_that_lapack_does_not_know_are_taken_in_double_precision(dtype):
+    Q = augment(np.eye(4, 1), np.arange(8).reshape(4, 2).astype(dtype))
+    assert Q.shape == (4, 3) and Q.dtype == (complex if dtype == np.clongdouble else float) and defect(Q) <= ORTHONORMAL
+
+
 @pytest.mark.parametrize("number", [0.7, 1, 3])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_rounding_errors_of_many_rows_of_one_sign_do_not_add_up(dtype, number, monkeypatch):

@@ -159,12 +159,6 @@ def test_nan_and_inf_in_a_basis_update_are_named_before_lapack_sees_them(bad):
         augment(np.eye(5, 2), K)
 
 
-@pytest.mark.parametrize("dtype", [np.float16, np.longdouble, np.clongdouble, object])
-def test_numbers_that_lapack_does_not_know_are_taken_in_double_precision(dtype):
-    Q = augment(np.eye(4, 1), np.arange(8).reshape(4, 2).astype(dtype))
-    assert Q.shape == (4, 3) and Q.dtype == (complex if dtype == np.clongdouble else float) and defect(Q) <= ORTHONORMAL
-
-
 # ---------------------------------------------------------------------------------------------------------------- truncation
 
 def smallest_rank(sigma, theta):

@@ -30,6 +30,7 @@ def truncate(Y, tol=0.0, relative=False, max_rank=None):
 
 
 def _truncated(Y, tol, relative, max_rank):
+    """`truncate` of a LowRank, for a tolerance and a rank that have been checked."""
     U, S, V = Y
     check_finite("S", S, ": the field is not finite, or the step size too large")
     P, sigma, Qh = svd(S)
@@ -97,7 +98,7 @@ def _dominant(S, r, theta):
         X, Y, before = X + right @ H(inverse), Y + left @ inverse, residual
     T_X, T_Y = (orthonormalising(eye_like(A) + H(Z) @ Z) for Z in (X, Y))
     S1 = H(T_Y) @ (M + H(Y) @ N) @ T_X
-    x = frobenius(X)
+    x = frobenius(X)        # σ_r(S1) ≥ (1/‖A⁻¹‖ − ‖B‖ x) / (1 + x²)^½
     if not (frobenius(inverse) * (beside[0] * x + math.hypot(1, x) * (least + rounding)) < 1 or _above(S1, least)):
         return None
     return np.concatenate([T_Y, Y @ T_Y]), S1, np.concatenate([T_X, X @ T_X])
