@@ -234,15 +234,15 @@ def test_timings_claim():
 
 
 def grows_like_n(data):
-    """Memory to 0.04: 0.015 for what is the same at n = 1000, 0.023 for one array in eight, where bases are polished for small n only."""
-    return all(0.85 <= scaling.slope(data["n"], found["seconds"]) <= 1.05 and abs(scaling.slope(data["n"], found["bytes"]) - 1) <= 0.04
+    """Memory: below 1 by 0.015 for what is the same at n = 1000, and by 0.023 for one array in eight, where small bases are polished."""
+    return all(0.85 <= scaling.slope(data["n"], found["seconds"]) <= 1.05 and 0.96 <= scaling.slope(data["n"], found["bytes"]) <= 1.02
                and found["bytes"][-1] < 2e9 for found in data["methods"].values())
 
 
 def test_scaling_claim():
-    """Memory like n; time like n, but for what caches give to the small ones. Planted: n^1.2."""
+    """Memory like n; time like n, but for what caches give to the small ones. Planted: n log n."""
     data = stored("scaling")
     assert data["n"][-1] == 10**6 and grows_like_n(data)
     for found in data["methods"].values():
-        found["seconds"] = [took * n**0.2 for took, n in zip(found["seconds"], data["n"], strict=True)]
+        found["seconds"] = [took * np.log(n) for took, n in zip(found["seconds"], data["n"], strict=True)]
     assert not grows_like_n(data)
