@@ -13,7 +13,6 @@ from test_orthonormal import bases_and_updates, missed
 from lowrank_ode import DLRT, LowRank
 from lowrank_ode.integrators import dlrt
 from lowrank_ode.matrices import (
-    DirectSum,
     H,
     Identity,
     augment,
@@ -42,12 +41,6 @@ def test_a_basis_in_factors_is_the_basis(case, seed):
     for found in (A @ Q, Q.combined(np.hstack([A @ U0, A @ Q.B]))):
         assert np.linalg.norm(found - A @ truth) <= size * np.linalg.norm(A)
     assert r == 0 or np.linalg.norm(Q.combined(np.hstack([A @ U0 + 1, A @ Q.B])) - A @ truth) > size * np.linalg.norm(A)
-
-
-def test_bases_in_factors_of_a_network_are_those_of_its_blocks():
-    U0, K = np.eye(5, 2), np.ones((5, 1))
-    Q = augment_in_factors(DirectSum([U0, Identity(3)]), DirectSum([K, np.ones((3, 2))]))
-    assert np.array_equal(Q.blocks[0].dense(), augment(U0, K)) and Q.blocks[1] == Identity(3)
 
 
 def test_a_basis_grows_by_combinations_of_itself_and_new_columns():
@@ -111,6 +104,18 @@ def test_coordinates_of_an_image_are_products_with_it(i, r):
     wrong = image(LowRank(D, Identity(4), Z, (U0, 0 * H(D) @ U0), (V, H(Z) @ V)), V)
     U1 = augment_in_factors(U0, wrong)
     assert norm(coordinates(U1, wrong) - H(U1.dense()) @ whole) > 0.1 * norm(whole)
+
+
+@pytest.mark.parametrize("m", [1024, 1025])
+def test_an_image_lies_by_columns_where_those_of_the_factor_are_more_than_a_page_apart(m):
+    """And a basis made of it is as good."""
+    rng = np.random.default_rng(0)
+    D, Z, V, U0 = (random_basis(rng, *shape, np.float32) for shape in ((m, 4), (9, 4), (9, 3), (m, 3)))
+    G = LowRank(np.asfortranarray(D), Identity(4), Z)
+    K, whole = image(G, V), D @ (H(Z) @ V)
+    assert K.U.strides == ((4, 4 * m) if m > 1024 else (12, 4)) and np.allclose(K.U, whole, rtol=0, atol=1e-6)
+    Q = augment_in_factors(U0, K)
+    assert off(Q, K.U, coordinates(Q, K)) <= COORDINATES and np.allclose(Q.dense(), augment(U0, whole), rtol=0, atol=1e-5)
 
 
 @given(bases_and_updates())

@@ -18,10 +18,10 @@ CASES = [([29, 31, 37, 5], (5, 5, None), 11), ([40, 33, 26, 28, 3], (13, None, 1
 
 
 def operations(A, B):
-    """Of the product A B: a multiplication and an addition a term, half of them if A is Bᵀ, the same memory; none if B is 1, …, 1, as for
+    """Of the product A B: a multiplication and an addition a term, half of them if A is Bᵀ, the same memory; none if A is 1, …, 1, as for
     the gradient of a bias: work on single entries."""
     gram = A.ctypes.data == B.ctypes.data and A.strides == B.T.strides
-    return 0 if B.shape[1] == 1 and (B == 1).all() else 2 * A.shape[0] * A.shape[1] * B.shape[1] // (1 + gram)
+    return 0 if A.shape[0] == 1 and (A == 1).all() else 2 * A.shape[0] * A.shape[1] * B.shape[1] // (1 + gram)
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """Norms; inverses of small matrices, on both sides of the size where another routine takes over, against what an inverse is."""
 
+import itertools
+
 import numpy as np
 import pytest
 from strategies import random_basis
@@ -103,3 +105,15 @@ def test_a_norm_neither_overflows_nor_underflows(dtype):
         for found, right in ((lapack.frobenius(size * X), True), (lapack.frobenius(H(size * X)), True), (squares, size == 1)):
             assert (abs(found / float(size) - 13) <= 50 * limits.eps) == right
     assert lapack.frobenius(np.zeros((3, 0), dtype)) == 0
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_numbers_are_finite_whatever_their_squares_are(dtype):
+    """Planted: the sum of squares alone."""
+    X = np.full((3, 4), np.finfo(dtype).max / 2, dtype)
+    assert all(map(lapack.all_finite, (X, H(X), X[:, ::2], 0 * X, X[:0]))) and not np.isfinite(np.vdot(X, X))
+    for size in (0, 1, X[0, 0]):
+        for place, wrong in itertools.product([(0, 0), (1, 2), (2, 3)], [np.nan, np.inf, -np.inf]):
+            Y = np.full((3, 4), size, dtype)
+            Y[place] = wrong
+            assert not lapack.all_finite(Y) and not lapack.all_finite(H(Y)) and lapack.all_finite(Y[:, 1::4])

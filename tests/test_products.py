@@ -110,7 +110,7 @@ def test_an_image_is_the_product_where_columns_of_the_factors_are_graded_against
     Q = orth(H(B) @ V)
     assert norm(image(outer(A, B), V).dense() - truth) <= 50 * np.finfo(dtype).eps * norm(truth)
     assert norm(A @ (Q @ (H(Q) @ (H(B) @ V))) - truth) > 0.1 * norm(truth)
-    G = LowRank(Identity(4), rng.standard_normal((4, 2)).astype(dtype), B)              # a left factor that has no columns to measure
+    G = LowRank(Identity(4, 2), rng.standard_normal((4, 2)).astype(dtype), B)            # a left factor that has no columns to measure
     assert norm(image(G, V).dense() - G @ V) <= 50 * np.finfo(dtype).eps * norm(G @ V)
 
 

@@ -65,6 +65,12 @@ def test_max_rank_caps_and_a_dense_block_passes_untouched():
     assert Z.blocks[0].rank == 2 and Z.blocks[1] is W
 
 
+@pytest.mark.parametrize("shorten", [truncate, cut])
+def test_a_sum_of_no_terms_is_zero_before_and_after(shorten):
+    Y = shorten(LowRank(np.zeros((4, 0)), np.zeros((0, 2)), np.eye(5, 2)), 0.1, relative=True)
+    assert Y.shape == (4, 5) and not Y.dense().any()
+
+
 @pytest.mark.parametrize("options", [{"tol": -1}, {"tol": np.nan}, {"max_rank": 0}, {"max_rank": 1.5}])
 def test_bad_truncation_options_are_refused(options):
     with pytest.raises(ValueError, match=f"{next(iter(options))}: got"):

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..matrices import H, LowRank, augment_in_factors, blockwise_in_threads, check_truncation, cut, factors, image, leading, restrict
+import numpy as np
+
+from ..matrices import H, LowRank, augment_in_factors, blockwise_in_threads, check_truncation, cut, dense, image, leading, restrict
 from ..substeps import step_size
 
 
@@ -37,8 +39,10 @@ class DLRT:
 
     @blockwise_in_threads
     def _along(self, Y, G, h):
-        """The step of one block along its part of the gradient: from here on each is on its own."""
-        U0, S0, V0 = factors(Y)
+        """The step of one block along its part of the gradient: from here on each is on its own. A dense one takes a step of Euler's."""
+        if isinstance(Y, np.ndarray):
+            return Y + h * dense(G)
+        U0, S0, V0 = Y
         U1, V1 = augment_in_factors(U0, image(G, V0)), augment_in_factors(V0, image(H(G), U0))
         S1 = leading(S0, U1, V1) + h * restrict(U1, G, V1)
         return cut(LowRank(U1, S1, V1), self.tau, relative=True, max_rank=self.max_rank)

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..matrices import H, LowRank, blockwise_in_threads, check_truncation, cut, factors, image, leading
+import numpy as np
+
+from ..matrices import H, LowRank, blockwise_in_threads, check_truncation, cut, dense, image, leading
 from ..substeps import step_size
 from .parallel_bug import bordered
 
@@ -39,7 +41,9 @@ class GeoLoRA:
 
     @blockwise_in_threads
     def _along(self, Y, G, h):
-        """The step of one block along its part of the gradient."""
-        U0, S0, V0 = factors(Y)
-        U1, T, V1 = factors(bordered(Y, image(G, V0), image(H(G), U0)))
+        """The step of one block along its part of the gradient; of a dense one, a step of Euler's."""
+        if isinstance(Y, np.ndarray):
+            return Y + h * dense(G)
+        U0, S0, V0 = Y
+        U1, T, V1 = bordered(Y, image(G, V0), image(H(G), U0))
         return cut(LowRank(U1, leading(S0, U1, V1) + h * T, V1), self.tau, relative=True, max_rank=self.max_rank)

@@ -14,7 +14,6 @@ from ..matrices import (
     blockwise,
     blockwise_in_threads,
     coordinates,
-    dense,
     leading,
     restrict,
 )
@@ -61,10 +60,10 @@ class ParallelBUG(Truncating):
 @blockwise_in_threads
 def bordered(Y, K, L, S1=None):
     """Û [[S1, Lᴴ Ṽ], [Ũᴴ K, 0]] V̂ᴴ with Û = [U0, Ũ] = augment(U0, K), V̂ = [V0, Ṽ] = augment(V0, L): the results of three substeps, each in
-    its own part of the augmented bases. S1 is U0ᴴ K unless given; with K = G V0 and L = Gᴴ U0 that is P(Y)G. For a dense block S1, or K.
+    its own part of the augmented bases. S1 is U0ᴴ K unless given; with K = G V0 and L = Gᴴ U0 that is P(Y)G. For a dense block S1.
     """
     if isinstance(Y, np.ndarray):
-        return dense(K) if S1 is None else S1
+        return S1
     U0, S0, V0 = Y
     U1, V1 = augment_in_factors(U0, K), augment_in_factors(V0, L)
     p, q = S0.shape

@@ -6,7 +6,7 @@ from .orthonormal import augment, augment_in_factors, image, orth
 from .products import coordinates, dense, leading, norm, outer, restrict
 from .threads import THREADS, in_threads
 from .truncation import best_approximation, check_truncation, cut, retract, tangent_projection, truncate
-from .validation import check_count, check_ranks, check_state
+from .validation import check_count, check_finite, check_ranks, check_state
 
 __all__ = [
            "THREADS",
@@ -20,6 +20,7 @@ __all__ = [
            "blockwise",
            "blockwise_in_threads",
            "check_count",
+           "check_finite",
            "check_ranks",
            "check_state",
            "check_truncation",

@@ -17,6 +17,11 @@ def inner(X, Y):
     return inner(X[:k], Y[:k]) + inner(X[k:], Y[k:])
 
 
+def times(A, X, by_columns):
+    """A X, which lies column after column in memory, or row after row."""
+    return (X.T @ A.T).T if by_columns else A @ X
+
+
 @dataclass(frozen=True, eq=False)
 class Augmented:
     """The m × (r + k) basis Û = [U0, [U0, B] C] with U0 (m, r), B (m, p), C (r + p, k).

@@ -37,7 +37,13 @@ def _eye(n, dtype):
 
 def frobenius(X):
     """Frobenius norm of an array of floats; squares neither overflow nor underflow."""
-    return _routine("nrm2", X.dtype, get_blas_funcs)(np.ravel(X)) if X.size else 0.0
+    return _routine("nrm2", X.dtype, get_blas_funcs)(X.ravel("K")) if X.size else 0.0
+
+
+def all_finite(X):
+    """Whether an array of floats holds neither NaN nor Inf. A sum of squares cannot hide one; if it overflows, it says nothing."""
+    x = X.ravel("K")
+    return np.isfinite(np.vdot(x, x)) or np.isfinite(x).all()
 
 
 def svd(S):

@@ -6,13 +6,14 @@ from weakref import ref
 
 import numpy as np
 
-from .augmented import Augmented, inner
+from .augmented import Augmented, inner, times
 from .direct_sum import H, Identity, blockwise_in_threads
 from .lapack import eye_like, frobenius, inverted_upper, pivoted_cholesky
 from .lowrank import LowRank, Sum, adjoint_times, array_of, columns
 
 DROP = 10       # a direction of K below DROP · EPS · ‖K‖ is rounding, and is dropped
 BENIGN = 4      # a triangle p × p, its rows divided by its diagonal, has an inverse of norm BENIGN · p at most; Kahan's have not
+PAGE = 4096     # bytes: a product with columns that lie further apart is found sooner column by column: from trials
 RESOLVE = 10    # one Gram matrix RᴴR resolves singular values down to σ₁(R) √(RESOLVE · p · EPS); the rest goes round again
 
 
@@ -29,17 +30,13 @@ def augment(U0, K):
     """
     if isinstance(U0, Identity):
         return U0
-    return _augmented(U0, K).dense()
+    return augment_in_factors(U0, K).dense()
 
 
-@blockwise_in_threads
 def augment_in_factors(U0, K):
-    """The basis Û of `augment`, as an `Augmented`, which is not multiplied out."""
-    return U0 if isinstance(U0, Identity) else _augmented(U0, K)
+    """The basis Û of `augment`, not of a dense block, as an `Augmented`, which is not multiplied out.
 
-
-def _augmented(U0, K):
-    """Û = [U0, [U0, B] C]. [U0, B] is orthonormal but for the rounding errors of one Gram–Schmidt process, which C mends.
+    Û = [U0, [U0, B] C]. [U0, B] is orthonormal but for the rounding errors of one Gram–Schmidt process, which C mends.
 
     Each round orthogonalises K against the basis, takes the directions that one Gram matrix resolves, and orthogonalises them again
     ("twice is enough"), in C; what it does not resolve, a steeply graded rest, is left to the next round. A benign K takes one round.
@@ -55,11 +52,11 @@ def _augmented(U0, K):
     eps, tiny = float(np.finfo(K.dtype).eps), float(np.finfo(K.dtype).tiny)
     least = (tiny / eps) ** 0.5 / (DROP * eps)
     if not least <= scale <= 1 / least:                             # squares of what counts would be subnormal numbers, or infinite
-        return _augmented(U0, K * (1 / max(scale, tiny)))
+        return augment_in_factors(U0, K * (1 / max(scale, tiny)))
     inside = inner(U0, K) if known is None else H(adjoint_times(K, U0, known))
     eps = max(eps, float(np.finfo(U0.dtype).eps))
     while K.shape[1] and Q.shape[1] < m:
-        R = Q @ (Q.inner(K) if inside is None else inside)
+        R = Q @ Q.inner(K) if inside is None else times(U0, inside, by_columns=K.strides[0] < K.strides[1])
         np.subtract(K, R, out=R)
         T, C, pivots = _independent(inner(R, R), (DROP * eps * scale) ** 2, RESOLVE * K.shape[1] * eps, m - Q.shape[1])
         if not T.shape[1]:
@@ -148,4 +145,5 @@ def image(G, V):
         sizes = np.maximum(np.abs(array_of(A, M.dtype)).max(axis=0), np.finfo(M.dtype).tiny)[:, None]
         Q = orth(sizes * M)
         M, N = Q / sizes, H(Q) @ (sizes * M)
-    return LowRank(A @ M, N, Identity(r), left=G.left and (G.left[0], H(M) @ G.left[1]))
+    K = times(A, M, by_columns=A.strides[1] > PAGE) if isinstance(A, np.ndarray) else A @ M
+    return LowRank(K, N, Identity(r), left=G.left and (G.left[0], H(M) @ G.left[1]))

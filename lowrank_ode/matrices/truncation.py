@@ -1,6 +1,8 @@
 """The two projections of the subject: onto the matrices of low rank, and onto their tangent space."""
 
 import math
+from bisect import bisect_right
+from itertools import accumulate
 
 import numpy as np
 
@@ -65,10 +67,9 @@ def cut(Y, tol=0.0, relative=False, max_rank=None):
 
 def _rank(sigma, tol, relative, max_rank):
     """The smallest r ≥ 1 with a tail (Σ_{i>r} σᵢ²)^½ ≤ θ, or max_rank if that is less; and θ."""
-    tail = np.zeros(len(sigma) + 1)
-    np.hypot.accumulate(sigma[::-1], out=tail[-2::-1])         # in double precision: without underflow, or overflow in single precision
-    theta = float(tol * tail[0] if relative else tol)
-    r = max(1, np.count_nonzero(tail > theta))
+    tails = [*accumulate(sigma[::-1].tolist(), math.hypot, initial=0.0)]    # in double precision: without underflow or overflow
+    theta = float(tol * tails[-1] if relative else tol)
+    r = max(1, len(tails) - bisect_right(tails, theta))
     return min(r, max_rank or r), theta
 
 

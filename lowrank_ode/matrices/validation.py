@@ -5,6 +5,7 @@ import operator
 import numpy as np
 
 from .direct_sum import DirectSum, H
+from .lapack import all_finite
 from .lowrank import LowRank
 
 
@@ -39,7 +40,7 @@ def check_finite(name, X, hint=""):
     """ValueError unless X is an array of finite floats, real or complex, in single or double precision."""
     if not isinstance(X, np.ndarray) or X.dtype.char not in "fdFD":
         raise ValueError(f"{name}: got {X if not isinstance(X, np.ndarray) else X.dtype}, expected an array of floats, single or double")
-    if not np.isfinite(X).all():
+    if not all_finite(X):
         raise ValueError(f"{name}: NaN or Inf, expected finite numbers{hint}")
 
 

@@ -69,7 +69,7 @@ class Dense:
     def gradient(A, delta, W=None, ZV=None, DU=None):
         """(∇_W, ∇_b) = (Δ Zᴴ, Δ 1), multiplied out, or, for a given W, in factors, with the products that the two passes have made."""
         Z, delta = _columns(A), _columns(delta)
-        bias = delta @ np.ones((delta.shape[1], 1), delta.dtype)
+        bias = H(np.ones((1, delta.shape[1]), delta.dtype) @ H(delta))
         if W is None:
             return delta @ H(Z), bias
         if not isinstance(W, LowRank):

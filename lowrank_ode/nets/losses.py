@@ -7,6 +7,7 @@ def cross_entropy(outputs, labels):
     """Softmax cross-entropy, mean over the batch. labels: (batch,) whole numbers in [0, classes)."""
     classes, batch = outputs.shape
     labels = _class_indices(labels, classes, batch)
+    outputs = np.ascontiguousarray(outputs)                     # sums over classes are sums of rows
     shifted = outputs - outputs.real.max(axis=0)
     exponentials = np.exp(shifted)
     total = exponentials.sum(axis=0)
