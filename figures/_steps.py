@@ -2,7 +2,6 @@
 
 import json
 import os
-import statistics
 import subprocess
 import sys
 import time
@@ -35,7 +34,7 @@ THREADS = {             # of the BLAS of NumPy and of SciPy, of PyTorch, of our 
 
 
 def measure(settings, what, threads, cases):
-    """[{who: median seconds}] of the jobs of each case (width, rank), in turn in a fresh process."""
+    """[{who: [seconds, …]}] of the jobs of each case (width, rank), in turn in a fresh process."""
     environment = {**os.environ, **{name: str(number) for name, number in THREADS[threads].items()}}
     found = subprocess.run([sys.executable, "-m", "figures._steps", json.dumps([settings, what, cases])], env=environment, text=True,
                            capture_output=True, cwd=Path(__file__).parent.parent)
@@ -44,18 +43,20 @@ def measure(settings, what, threads, cases):
     return json.loads(found.stdout)
 
 
-def medians(jobs, repeats, seconds=0):
-    """Median seconds of each job, in turn, so many times and for so many seconds at least; the second time of two: during the first,
-    threads of the job before may still hold a core."""
-    taken, began, rounds = {name: [] for name in jobs}, time.perf_counter(), 0
-    while rounds < repeats or time.perf_counter() - began < seconds:
-        rounds += 1
-        for name, job in jobs.items():
-            job()
-            start = time.perf_counter()
-            job()
-            taken[name].append(time.perf_counter() - start)
-    return {name: statistics.median(times) for name, times in taken.items()}
+def rounds(jobs, repeats, seconds=0):
+    """Seconds of each job, a number a round: all in turn, so many times and for so many seconds at least; the second time of two: during
+    the first, threads of the job before may still hold a core."""
+    taken, began = [], time.perf_counter()
+    while len(taken) < repeats or time.perf_counter() - began < seconds:
+        taken.append([_second_time(job) for job in jobs.values()])
+    return dict(zip(jobs, zip(*taken, strict=True), strict=True))
+
+
+def _second_time(job):
+    job()
+    start = time.perf_counter()
+    job()
+    return round(time.perf_counter() - start, 7)
 
 
 class Stepping:
@@ -140,4 +141,4 @@ JOBS = {"train": training_jobs, "methods": method_jobs, "predict": prediction_jo
 
 if __name__ == "__main__":
     settings, what, cases = json.loads(sys.argv[1])
-    print(json.dumps([medians(JOBS[what](settings, width, rank), settings["repeats"], settings["seconds"]) for width, rank in cases]))
+    print(json.dumps([rounds(JOBS[what](settings, width, rank), settings["repeats"], settings["seconds"]) for width, rank in cases]))

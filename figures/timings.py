@@ -1,16 +1,18 @@
 """With one thread a low-rank training step takes half as long as three passes in PyTorch or less, by GeoLoRA at width 5120 a third,
-and less than twice as long as its matrix products alone, but for the smallest ones; at width 5120 it is cheaper than a dense one up to
-rank 400 at least.
+and less than twice as long as its matrix products alone, but at width 500 up to rank 20; at width 5120 it is cheaper than a dense one up
+to rank 400 at least.
 
 The network 784-w-w-w-w-10 in float32, w = 500 and 5120, batch 256: seconds of one DLRT step of fixed rank (tau 0, max_rank r), of one by
-GeoLoRA, of one with dense weights, and of a prediction for 250 images (K = U S and V stored), medians, each time the second of two in a
-row. The floor is the time of the matrix products that such a step has taken: recorded, and taken once more, on the same arrays, with
-nothing between them. With PyTorch at hand, the three-pass scheme of the paper and the dense step in PyTorch are timed in turn with ours.
-Drawn are processes with one thread. Right: training and prediction relative to the dense network, here and as published [SZKCT22]
-(TensorFlow, batch 500, other hardware). Figures are of one machine; ratios are what to look at. Default and --full are the same.
+GeoLoRA, of one with dense weights, and of a prediction for 250 images (K = U S and V stored), each time the second of two in a row. The
+floor is the time of the matrix products that such a step has taken: recorded, and taken once more, on the same arrays, with nothing between
+them. With PyTorch at hand, the three-pass scheme of the paper and the dense step in PyTorch are timed as well. What is timed at a width and
+rank takes turns: a time is the median over these rounds, and the ratio of two times the median of their ratios in a round, which other work
+of the machine hardly changes. Drawn are processes with one thread. Right: training and prediction relative to the dense network, here and
+as published [SZKCT22] (TensorFlow, batch 500, other hardware). Figures are of one machine. Default and --full are the same.
 """
 
 import os
+from statistics import median
 
 import numpy as np
 from joblib import parallel_config
@@ -19,7 +21,7 @@ from . import _style
 from ._published import TIMINGS
 from ._steps import INTEGRATORS, THREADS, baseline, measure
 
-DEFAULT = {"seed": 0, "batch": 256, "images": 250, "lenet_batch": 128, "lr": 1e-3, "repeats": 3, "seconds": 0.5,
+DEFAULT = {"seed": 0, "batch": 256, "images": 250, "lenet_batch": 128, "lr": 1e-3, "repeats": 5, "seconds": 1,
            "ranks": {"500": [5, 10, 20, 50, 100], "5120": [10, 40, 160, 400]}, "predict_ranks": [10, 160, 640, 1280, 2200, 2500],
            "lenet_ranks": [10, 40], "methods": [[500, 10], [500, 50], [5120, 40]],
            "points": [[500, 10], [500, 50], [500, 100], [5120, 10], [5120, 40], [5120, 160]]}
@@ -47,49 +49,62 @@ def rows_of(data, what, width=None, threads="one"):
     return [row for row in data["rows"] if (row["what"], row["width"], row["threads"]) == (what, width, threads)]
 
 
+def seconds(row, who):
+    return median(row["seconds"][who])
+
+
+def over(row, who, what):
+    """How many times as long `who` takes as `what`: the median of their ratios in a round."""
+    return median(np.divide(row["seconds"][who], row["seconds"][what]))
+
+
 def table(data):
     """Rows of a Markdown table: ms of a training step by DLRT, over its products alone, PyTorch's three passes over it, it over dense; by
     GeoLoRA, over its products, PyTorch's over it."""
     for width in map(int, data["settings"]["ranks"]):
         dense, *rows = rows_of(data, "train", width)
         for row in rows:
-            took = row["seconds"]
-            gain = {name: f"{took['torch'] / took[name]:.1f}" if "torch" in took else "" for name in ("ours", "GeoLoRA")}
-            yield (f"| {width} | {row['rank']} | {_ms(took, 'ours')} | {took['ours'] / took['floor']:.1f} | {gain['ours']} | "
-                   f"{took['ours'] / min(dense['seconds'].values()):.2f} | {_ms(took, 'GeoLoRA')} | "
-                   f"{took['GeoLoRA'] / took['GeoLoRA, floor']:.1f} | {gain['GeoLoRA']} |")
+            gain = {name: f"{over(row, 'torch', name):.1f}" if "torch" in row["seconds"] else "" for name in ("ours", "GeoLoRA")}
+            yield (f"| {width} | {row['rank']} | {_ms(row, 'ours')} | {over(row, 'ours', 'floor'):.1f} | {gain['ours']} | "
+                   f"{seconds(row, 'ours') / fastest(dense):.2f} | {_ms(row, 'GeoLoRA')} | "
+                   f"{over(row, 'GeoLoRA', 'GeoLoRA, floor'):.1f} | {gain['GeoLoRA']} |")
 
 
 def thread_table(data):
     """Rows of a Markdown table: ms of a training step, DLRT, GeoLoRA and PyTorch's three passes, by threads."""
     for width, rank in data["settings"]["points"]:
-        by = {threads: next(row["seconds"] for row in rows_of(data, "train", width, threads) if row["rank"] == rank) for threads in THREADS}
+        by = {threads: next(row for row in rows_of(data, "train", width, threads) if row["rank"] == rank) for threads in THREADS}
         times = [_ms(by[threads], who) for who in ("ours", "GeoLoRA", "torch") for threads in THREADS]
         yield f"| {width} | {rank} | {' | '.join(times)} |"
 
 
 def method_table(data):
     """Rows of a Markdown table: an integrator; ms of a training step, and that over its products alone, by network."""
-    rows = [row["seconds"] for width, rank in data["settings"]["methods"] for row in rows_of(data, "methods", width) if row["rank"] == rank]
+    rows = [row for width, rank in data["settings"]["methods"] for row in rows_of(data, "methods", width) if row["rank"] == rank]
     for name in INTEGRATORS:
-        yield f"| {name} | " + " | ".join(f"{1e3 * took[name]:.0f} | {took[name] / took[f'{name}, floor']:.1f}" for took in rows) + " |"
+        yield f"| {name} | " + " | ".join(f"{_ms(row, name)} | {over(row, name, f'{name}, floor'):.1f}" for row in rows) + " |"
 
 
 def lenet_table(data):
     """Rows of a Markdown table: ms of a training step of LeNet5, ours and PyTorch's dense one, by threads."""
     for both in zip(*(rows_of(data, "LeNet5", None, threads) for threads in ("one", "two")), strict=True):
-        times = [_ms(row["seconds"], who) for who in ("ours", "torch") for row in both]
+        times = [_ms(row, who) for who in ("ours", "torch") for row in both]
         yield f"| {both[0]['rank'] or 'dense'} | {' | '.join(times)} |"
 
 
-def _ms(seconds, who):
-    return f"{1e3 * seconds[who]:.0f}" if who in seconds else ""
+def _ms(row, who):
+    return f"{1e3 * seconds(row, who):.0f}" if who in row["seconds"] else ""
+
+
+def fastest(dense):
+    """Seconds of the faster of the dense networks, ours and PyTorch's."""
+    return min(seconds(dense, who) for who in dense["seconds"])
 
 
 def shares(data, what, width, who="ours"):
     """(ranks, time over that of the fastest dense network) of training or prediction."""
     dense, *rows = rows_of(data, what, width)
-    return [row["rank"] for row in rows], [row["seconds"][who] / min(dense["seconds"].values()) for row in rows]
+    return [row["rank"] for row in rows], [seconds(row, who) / fastest(dense) for row in rows]
 
 
 def break_even(ranks, share):
@@ -115,14 +130,15 @@ def draw(data):
     widths = sorted(map(int, data["settings"]["ranks"]))
     for ax, width in zip(panels, widths, strict=False):
         dense, *rows = rows_of(data, "train", width)
-        ranks, dense = [row["rank"] for row in rows], dense["seconds"]
+        ranks = [row["rank"] for row in rows]
         for name, colour, text in (("torch", "#555555", "PyTorch, three passes"), ("ours", _style.COLOURS["DLRT"], "DLRT"),
                                    ("GeoLoRA", _style.COLOURS["GeoLoRA"], "GeoLoRA"), ("floor", "#bbbbbb", "matrix products of DLRT")):
             if name in rows[-1]["seconds"]:
-                ax.loglog(ranks, [1e3 * row["seconds"][name] for row in rows], "o-", color=colour, label=text)
+                ax.loglog(ranks, [1e3 * seconds(row, name) for row in rows], "o-", color=colour, label=text)
         for name, style in (("ours", "-"), ("torch", ":")):
-            if name in dense:
-                ax.axhline(1e3 * dense[name], color="#000000", lw=0.9, ls=style, label="dense" + (", PyTorch" if name == "torch" else ""))
+            if name in dense["seconds"]:
+                text = "dense" + (", PyTorch" if name == "torch" else "")
+                ax.axhline(1e3 * seconds(dense, name), color="#000000", lw=0.9, ls=style, label=text)
         ax.set(title=f"784-{width}×4-10: a training step", xlabel="rank", ylabel="ms")
         ax.set_xticks(ranks, map(str, ranks))
         ax.xaxis.set_minor_formatter("")
