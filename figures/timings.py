@@ -6,9 +6,10 @@ The network 784-w-w-w-w-10 in float32, w = 500 and 5120, batch 256: seconds of o
 GeoLoRA, of one with dense weights, and of a prediction for 250 images (K = U S and V stored), each time the second of two in a row. The
 floor is the time of the matrix products that such a step has taken: recorded, and taken once more, on the same arrays, with nothing between
 them. With PyTorch at hand, the three-pass scheme of the paper and the dense step in PyTorch are timed as well. What is timed at a width and
-rank takes turns: a time is the median over these rounds, and the ratio of two times the median of their ratios in a round, which other work
-of the machine hardly changes. Drawn are processes with one thread. Right: training and prediction relative to the dense network, here and
-as published [SZKCT22] (TensorFlow, batch 500, other hardware). Figures are of one machine. Default and --full are the same.
+rank takes turns: a time is the median over these rounds, and the ratio of two such times the median of their ratios in a round, which
+other work of the machine changes less; a ratio to the dense network, timed at another moment, is one of medians. Drawn are processes with
+one thread. Right: training and prediction relative to the dense network, here and as published [SZKCT22] (TensorFlow, batch 500, other
+hardware). Figures are of one machine. Default and --full are the same.
 """
 
 import os

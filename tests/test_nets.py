@@ -211,12 +211,22 @@ def batch(x, labels, loss="cross_entropy"):
     return mlp([5, 4], loss=loss).value_and_grad(start([5, 4]), x, np.asarray(labels))
 
 
-def test_mean_squares_is_half_the_mean_square_of_the_distance_to_the_targets():
+@pytest.mark.parametrize("i", [0, 1j])
+def test_mean_squares_is_half_the_mean_square_of_the_distance_to_the_targets(i):
     net, x, T = mlp([5, 4], loss="mean_squares"), np.ones((3, 5)), np.arange(12.0).reshape(3, 4)
-    outputs = net.outputs(start([5, 4]), x)
-    loss, grads = net.value_and_grad(start([5, 4]), x, T)
+    params = start([5, 4]) + i * start([5, 4])
+    outputs = net.outputs(params, x)
+    loss, grads = net.value_and_grad(params, x, T)
     assert loss == pytest.approx(0.5 * np.sum((outputs - T) ** 2) / 3, rel=1e-14)
     np.testing.assert_allclose(grads.blocks[1].ravel(), (outputs - T).mean(axis=0), rtol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.longdouble])
+def test_dense_weights_may_have_any_precision(dtype):
+    net, x, labels = mlp([5, 6, 4]), 0.1 * np.arange(15.0).reshape(3, 5), np.array([0, 1, 3])
+    params = net.init(np.random.default_rng(0), dtype=dtype)
+    (loss, grads), (truth, _) = (net.value_and_grad(P, x, labels) for P in (params, DirectSum(X.astype(float) for X in params.blocks)))
+    assert {X.dtype for X in grads.blocks} == {np.dtype(dtype)} and abs(loss - truth) <= 50 * max(np.finfo(dtype).eps, 1e-15)
 
 
 def test_mean_squares_takes_class_indices_as_unit_vectors():

@@ -65,6 +65,13 @@ def test_max_rank_caps_and_a_dense_block_passes_untouched():
     assert Z.blocks[0].rank == 2 and Z.blocks[1] is W
 
 
+@pytest.mark.parametrize("kind", [float, np.float16, np.float32, lambda x: np.array(x, np.float32)])
+def test_a_tolerance_of_another_precision_is_a_number_like_any_other(kind):
+    """Of matrices whose tails that precision cannot say, and rounds."""
+    for size in (1e40, 1e7, 1, 1e-45):
+        assert truncate(diagonal(size * np.array([1, 0.9, 0.8, 0.7, 0.6, 1e-3])), kind(1e-2), relative=True).rank == 5
+
+
 @pytest.mark.parametrize("shorten", [truncate, cut])
 def test_a_sum_of_no_terms_is_zero_before_and_after(shorten):
     Y = shorten(LowRank(np.zeros((4, 0)), np.zeros((0, 2)), np.eye(5, 2)), 0.1, relative=True)

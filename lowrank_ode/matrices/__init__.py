@@ -1,12 +1,13 @@
 """Matrices in factors: LowRank, block-diagonal sums, orthonormal bases and the two projections. Y = U S Vᴴ throughout."""
 
 from .direct_sum import DirectSum, H, Identity, blockwise, blockwise_in_threads, factors
+from .lapack import all_finite
 from .lowrank import LowRank
 from .orthonormal import augment, augment_in_factors, image, orth
 from .products import coordinates, dense, leading, norm, outer, restrict
 from .threads import THREADS, in_threads
 from .truncation import best_approximation, check_truncation, cut, retract, tangent_projection, truncate
-from .validation import check_count, check_finite, check_ranks, check_state
+from .validation import check_count, check_ranks, check_state
 
 __all__ = [
            "THREADS",
@@ -14,13 +15,13 @@ __all__ = [
            "H",
            "Identity",
            "LowRank",
+           "all_finite",
            "augment",
            "augment_in_factors",
            "best_approximation",
            "blockwise",
            "blockwise_in_threads",
            "check_count",
-           "check_finite",
            "check_ranks",
            "check_state",
            "check_truncation",

@@ -68,7 +68,7 @@ def cut(Y, tol=0.0, relative=False, max_rank=None):
 def _rank(sigma, tol, relative, max_rank):
     """The smallest r ≥ 1 with a tail (Σ_{i>r} σᵢ²)^½ ≤ θ, or max_rank if that is less; and θ."""
     tails = [*accumulate(sigma[::-1].tolist(), math.hypot, initial=0.0)]    # in double precision: without underflow or overflow
-    theta = float(tol * tails[-1] if relative else tol)
+    theta = float(tol) * tails[-1] if relative else float(tol)
     r = max(1, len(tails) - bisect_right(tails, theta))
     return min(r, max_rank or r), theta
 

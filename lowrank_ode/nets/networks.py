@@ -12,7 +12,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from ..matrices import THREADS, DirectSum, LowRank, check_count, check_finite, check_ranks, in_threads
+from ..matrices import THREADS, DirectSum, LowRank, all_finite, check_count, check_ranks, in_threads
 from .activations import ACTIVATIONS
 from .layers import Dense, Flatten, MaxPool, Patches
 from .losses import LOSSES
@@ -142,7 +142,8 @@ class Network:
         x = np.asarray(x, dtype=params.blocks[0].dtype)
         if x.ndim != 2 or x.shape[0] == 0 or x.shape[1] != self.inputs:
             raise ValueError(f"x: shape {x.shape}, expected (batch ≥ 1, {self.inputs})")
-        check_finite("x", x)
+        if not all_finite(x):
+            raise ValueError("x: NaN or Inf, expected finite numbers")
         begin_pass()
         return weights, x.reshape(len(x), *self.shape), dtype
 
