@@ -1,6 +1,5 @@
 """The committed pictures: the JSON bears out each claim (the first sentence of the caption), and redraws the picture without computing."""
 
-import copy
 import importlib
 import os
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from figures import _run, rank_evolution, scaling, timings
+from figures import _run, rank_evolution
 from figures.__main__ import NAMES, main
 from lowrank_ode.results import read_json
 
@@ -177,79 +176,3 @@ def test_the_command_prints_the_tables_of_a_figure(capsys, monkeypatch):
     assert len(pages) == 4 and all(page in printed for page in pages) and "PyTorch / DLRT" in printed
     main(["orders", "--redraw"])
     assert capsys.readouterr().out == "orders: " + os.path.relpath(_run.FOLDER / "orders.png") + "\n"
-
-
-def beyond_twice_their_products(data):
-    """(method, width, rank) of the steps on one thread that take more than twice the time of their matrix products."""
-    train, methods = ([row for row in data["rows"] if (row["what"], row["threads"]) == (what, "one") and row["rank"]]
-                      for what in ("train", "methods"))
-    pairs = [pair for row in train for pair in (("DLRT", row, "ours", "floor"), ("GeoLoRA", row, "GeoLoRA", "GeoLoRA, floor"))]
-    pairs += [(name, row, name, f"{name}, floor") for row in methods for name in timings.INTEGRATORS]
-    return {(name, row["width"], row["rank"]) for name, row, step, floor in pairs if timings.over(row, step, floor) > 2}
-
-
-def cheaper_than_dense_and_than_pytorch(data):
-    """Than dense at rank 10 of 500, and 400 of 5120, but not 100 of 500; break-even published < in PyTorch < ours; LeNet5 and PyTorch's,
-    on two threads to a tenth; two threads save 15 % from rank 50 on."""
-    share = {(width, rank): part for width in (500, 5120) for rank, part in zip(*timings.shares(data, "train", width), strict=True)}
-    published = list(timings.TIMINGS["train"]), np.divide(list(timings.TIMINGS["train"].values()), timings.TIMINGS["dense_train"])
-    ranks = [int(timings.break_even(*curve).split()[1]) for curve in (published, *(timings.shares(data, "train", 5120, who)
-                                                                                   for who in ("torch", "ours")))]
-    lenet = [row for row in data["rows"] if row["what"] == "LeNet5"]
-    ours = {(row["threads"], row["width"], row["rank"]): timings.seconds(row, "ours") for row in data["rows"] if row["what"] == "train"}
-    return (max(share[500, 10], share[5120, 400]) < 1 < share[500, 100] and ranks[0] < ranks[1] < ranks[2]
-            and all(timings.over(row, "ours", "torch") < factor for row, factor in zip(lenet, [1] * 3 + [1.1] * 3, strict=True))
-            and all((ours["two", *case] < 0.85 * ours["one", *case]) == (case != [500, 10]) for case in data["settings"]["points"]))
-
-
-def beats_pytorch(data):
-    """The three passes in PyTorch take twice as long as a step of DLRT at the six points, at w = 5120 two and a half times, at its rank 10
-    three times, on two threads 1.5 times at w = 500 up to rank 50; as one of GeoLoRA three times at w = 5120."""
-    rows = {(row["threads"], row["width"], row["rank"]): row for row in data["rows"] if row["what"] == "train"}
-    least = {("two", 500, 10): 1.5, ("two", 500, 50): 1.5} | {(threads, 5120, rank): 3 if rank == 10 else 2.5
-                                                              for threads in ("one", "two") for rank in (10, 40, 160)}
-    return all(timings.over(rows[case], "torch", "ours") > least.get(case, 2)
-               and timings.over(rows[case], "torch", "GeoLoRA") > (3 if case[1] == 5120 else least.get(case, 2))
-               for threads in ("one", "two") for case in ((threads, *point) for point in data["settings"]["points"]))
-
-
-def slow_down(row, who, factor):
-    """Planted: a step that takes longer."""
-    if who in row["seconds"]:
-        row["seconds"][who] = [factor * took for took in row["seconds"][who]]
-
-
-def test_timings_claim():
-    """Twice its matrix products, but for small ranks at w = 500; half of PyTorch's three passes; the tables of the docs are of the JSON."""
-    data = stored("timings")
-    beyond = beyond_twice_their_products(data)
-    small = {("DLRT", 500, 5), ("GeoLoRA", 500, 5), ("GeoLoRA", 500, 20)} | {(name, 500, 10) for name in timings.INTEGRATORS}
-    assert beyond == small and beats_pytorch(data)
-    assert [len(list(table(data))) for _, table in timings.TABLES.values()] == [9, 6, 8, 3] and cheaper_than_dense_and_than_pytorch(data)
-    for factor, holds in ((1, True), (1.1, False)):                 # planted: slower steps of GeoLoRA
-        slower = copy.deepcopy(data)
-        for row in slower["rows"]:
-            slow_down(row, "GeoLoRA", factor)
-        assert beats_pytorch(slower) == holds
-    for what, factor in (("train", 2), ("LeNet5", 1.5)):            # planted: slower steps of ours, by kind
-        wrong = copy.deepcopy(data)
-        for row in wrong["rows"]:
-            slow_down(row, "ours", factor if row["what"] == what and row["rank"] else 1)
-        assert not cheaper_than_dense_and_than_pytorch(wrong)
-        assert beats_pytorch(wrong) == (what != "train")
-        assert any(width > 500 for _, width, _ in beyond_twice_their_products(wrong)) == (what == "train")
-
-
-def grows_like_n(data):
-    """Memory: below 1 by 0.015 for what is the same at n = 1000, and by 0.023 for one array in eight, where small bases are polished."""
-    return all(0.85 <= scaling.slope(data["n"], found["seconds"]) <= 1.05 and 0.96 <= scaling.slope(data["n"], found["bytes"]) <= 1.02
-               and found["bytes"][-1] < 2e9 for found in data["methods"].values())
-
-
-def test_scaling_claim():
-    """Memory like n; time like n, but for what caches give to the small ones. Planted: n log n."""
-    data = stored("scaling")
-    assert data["n"][-1] == 10**6 and grows_like_n(data)
-    for found in data["methods"].values():
-        found["seconds"] = [took * np.log(n) for took, n in zip(found["seconds"], data["n"], strict=True)]
-    assert not grows_like_n(data)
