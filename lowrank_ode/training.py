@@ -1,13 +1,15 @@
 """Training a network as one matrix ODE, W' = −∇L(W): where networks and integrators meet."""
 
+import operator
 import time
 from dataclasses import dataclass
 
 import numpy as np
 
-from .matrices import DirectSum, LowRank, check_count, check_state
+from .matrices import DirectSum, LazyDirectSum, LowRank, check_count, check_state
 from .nets import Network
 
+WHOLE = Network.value_and_grad      # a network that has another one in its place, with a penalty for instance, is asked for that
 
 @dataclass(frozen=True)
 class Record:
@@ -29,12 +31,18 @@ class Record:
 
 
 def gradient_field(net, x, labels, on_loss=None):
-    """F(t, params) = −∇L of the batch (x, labels): the same at all times t. on_loss(loss) is called at each evaluation."""
+    """F(t, params) = −∇L of the batch (x, labels): the same at all times t. on_loss(loss) is called at each evaluation.
+
+    net is a Network or has a `value_and_grad` as one has. That of a Network itself is not waited for: F is lazy, each block is found when
+    its turn comes in the step, from params and x as they are then.
+    """
+    by_blocks = getattr(type(net), "value_and_grad", None) is WHOLE
+
     def F(t, params):
-        loss, grads = net.value_and_grad(params, x, labels)
+        loss, grads = net.backprop(params, x, labels) if by_blocks else net.value_and_grad(params, x, labels)
         if on_loss:
             on_loss(loss)
-        return -grads
+        return LazyDirectSum(map(operator.neg, grads), params.count) if by_blocks else -grads
     return F
 
 

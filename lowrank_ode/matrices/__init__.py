@@ -1,6 +1,6 @@
 """Matrices in factors: LowRank, block-diagonal sums, orthonormal bases and the two projections. Y = U S Vᴴ throughout."""
 
-from .direct_sum import DirectSum, H, Identity, blockwise, blockwise_in_threads, factors
+from .direct_sum import DirectSum, H, Identity, LazyDirectSum, blockwise, blockwise_in_threads, factors
 from .lapack import all_finite
 from .lowrank import LowRank
 from .orthonormal import augment, augment_in_factors, image, orth
@@ -14,6 +14,7 @@ __all__ = [
            "DirectSum",
            "H",
            "Identity",
+           "LazyDirectSum",
            "LowRank",
            "all_finite",
            "augment",

@@ -70,6 +70,14 @@ class DirectSum:
         return map(DirectSum, zip(*map(factors, self.blocks), strict=True))
 
     @property
+    def count(self):
+        return len(self.blocks)
+
+    def from_last(self):
+        """Iterator over the blocks, the last one first."""
+        return reversed(self.blocks)
+
+    @property
     def shape(self):
         return tuple(map(sum, zip(*(X.shape for X in self.blocks), strict=True)))
 
@@ -94,26 +102,53 @@ class DirectSum:
     __rmul__ = __mul__
 
 
+class LazyDirectSum(DirectSum):
+    """A direct sum of `count` blocks that an iterator finds, the last one first, when somebody asks for them.
+
+    Backprop finds a gradient in this order. What acts block by block, a step above all, takes each block as soon as it is there, while
+    the numbers that it is made of are still in the cache.
+    """
+
+    count = 0
+
+    def __init__(self, blocks, count):
+        self.count, self._waiting, self._found = count, iter(blocks), []
+
+    def from_last(self):
+        for k in range(self.count):
+            if k == len(self._found):
+                self._found.append(next(self._waiting))
+            yield self._found[k]
+
+    @property
+    def blocks(self):
+        return (*self.from_last(),)[::-1]
+
+
+SUMS = {DirectSum, LazyDirectSum}
+
+
 def factors(X):
     """U, S, V of a matrix; of an ndarray W Identity, W, Identity."""
     return (Identity(X.shape[0]), X, Identity(X.shape[1])) if isinstance(X, np.ndarray) else X
 
 
 def blockwise(function, threads=False):
-    """Let a function of matrices act block by block on direct sums; arguments that are no direct sum are the same for every block.
+    """Let a function of matrices act block by block on direct sums, from the last block to the first; arguments that are no direct sum are
+    the same for every block.
 
     With `threads` blocks are worked on at the same time (`in_threads`).
     """
 
     @functools.wraps(function)
     def of_blocks(*args, **options):
-        if DirectSum not in map(type, args):
+        if SUMS.isdisjoint(map(type, args)):
             return function(*args, **options)
-        counts = {len(X.blocks) for X in args if isinstance(X, DirectSum)}
+        counts = {X.count for X in args if isinstance(X, DirectSum)}
         if len(counts) > 1:
             raise ValueError(f"{function.__name__}: direct sums of {sorted(counts)} blocks, expected equally many")
-        columns = [X.blocks if isinstance(X, DirectSum) else [X] * max(counts) for X in args]
-        return DirectSum((in_threads if threads else map)(functools.partial(of_blocks, **options), *columns))
+        columns = [X.from_last() if isinstance(X, DirectSum) else [X] * max(counts) for X in args]
+        return DirectSum([*(in_threads if threads else map)(functools.partial(of_blocks, **options), *columns)][::-1])
 
     return of_blocks
 

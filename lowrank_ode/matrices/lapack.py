@@ -18,6 +18,13 @@ def _routine(name, dtype, library=get_lapack_funcs):
     return library(name, dtype=dtype)
 
 
+@cache
+def precision(dtype):
+    """(ε, the smallest normal number) of a dtype of floats."""
+    found = np.finfo(dtype)
+    return float(found.eps), float(found.tiny)
+
+
 @lru_cache(maxsize=16)
 def _below_diagonal(n):
     return np.tri(n, k=-1, dtype=bool)

@@ -8,7 +8,7 @@ import numpy as np
 
 from .augmented import Augmented, inner, times
 from .direct_sum import H, Identity, blockwise_in_threads
-from .lapack import eye_like, frobenius, inverted_upper, pivoted_cholesky
+from .lapack import eye_like, frobenius, inverted_upper, pivoted_cholesky, precision
 from .lowrank import LowRank, Sum, adjoint_times, array_of, columns
 
 DROP = 10       # a direction of K below DROP · EPS · ‖K‖ is rounding, and is dropped
@@ -49,12 +49,12 @@ def augment_in_factors(U0, K):
     Q = Augmented(U0, U0[:, :0], np.zeros((r, 0), U0.dtype))
     if scale == 0:
         return Q
-    eps, tiny = float(np.finfo(K.dtype).eps), float(np.finfo(K.dtype).tiny)
+    eps, tiny = precision(K.dtype)
     least = (tiny / eps) ** 0.5 / (DROP * eps)
     if not least <= scale <= 1 / least:                             # squares of what counts would be subnormal numbers, or infinite
         return augment_in_factors(U0, K * (1 / max(scale, tiny)))
     inside = inner(U0, K) if known is None else H(adjoint_times(K, U0, known))
-    eps = max(eps, float(np.finfo(U0.dtype).eps))
+    eps = max(eps, precision(U0.dtype)[0])
     while K.shape[1] and Q.shape[1] < m:
         R = Q @ Q.inner(K) if inside is None else times(U0, inside, by_columns=K.strides[0] < K.strides[1])
         np.subtract(K, R, out=R)
@@ -92,7 +92,7 @@ def orthonormalising(G):
     """
     one = eye_like(G)
     D = G - one
-    if frobenius(D) > np.finfo(G.dtype).eps**(1 / 3):
+    if frobenius(D) > precision(G.dtype)[0] ** (1 / 3):
         return _independent(G, 0.5, 0, len(G))[0]
     return one + (0.375 * D - 0.5 * one) @ D
 

@@ -25,9 +25,14 @@ if hasattr(os, "register_at_fork"):
 
 
 def in_threads(function, *columns):
-    """[function(*row) for row in zip(*columns)]; the next free thread, the caller among them, takes the next row; within one, in turn."""
-    rows = list(zip(*columns, strict=True))
-    if len(rows) == 1 or getattr(_here, "busy", False):
+    """[function(*row) for row in zip(*columns)]; the next free thread, the caller among them, takes the next row; within one, in turn.
+
+    With one thread columns that are iterators go forward row by row; with several, at once.
+    """
+    rows = zip(*columns, strict=True)
+    alone = THREADS == 1 or getattr(_here, "busy", False)
+    rows = rows if alone else list(rows)
+    if alone or len(rows) == 1:
         return [function(*row) for row in rows]
     waiting, results = iter(range(len(rows))), [None] * len(rows)
 

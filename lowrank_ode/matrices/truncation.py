@@ -8,7 +8,7 @@ import numpy as np
 
 from .augmented import inner
 from .direct_sum import H, Identity, blockwise_in_threads
-from .lapack import SMALL, eye_like, frobenius, inverted, svd
+from .lapack import SMALL, eye_like, frobenius, inverted, precision, svd
 from .lowrank import LowRank, begins_with
 from .orthonormal import augment, augment_in_factors, orthonormalising
 from .products import dense
@@ -54,7 +54,7 @@ def cut(Y, tol=0.0, relative=False, max_rank=None):
     if not (isinstance(S, np.ndarray) and S.dtype.char in "fdFD" and len(S) >= SMALL):
         return _truncated(Y, tol, relative, max_rank)
     size = float(np.abs(S).max())
-    if not np.finfo(S.dtype).tiny <= size < math.inf:
+    if not precision(S.dtype)[1] <= size < math.inf:
         return _truncated(Y, tol, relative, max_rank)
     S = S / size
     r, theta = _rank(np.linalg.norm(S, axis=0), tol if relative else tol / size, relative, max_rank)
@@ -81,7 +81,7 @@ def _dominant(S, r, theta):
     simplified Newton iteration, docs/derivations.md#dominant-singular-vectors.
     """
     A, B, C, D = S[:r, :r], S[:r, r:], S[r:, :r], S[r:, r:]
-    rounding = float(np.finfo(S.dtype).eps) * frobenius(S)
+    rounding = precision(S.dtype)[0] * frobenius(S)
     beside = [*map(frobenius, (B, C, D))]
     least = max(theta, math.hypot(*beside)) + rounding
     inverse = _inverse(A, least)
@@ -128,7 +128,7 @@ def _polished(U):
     """U itself, or, where rounding errors of many steps have added up, one Newton step nearer to the nearest orthonormal basis."""
     G = inner(U, U)
     defect = G - eye_like(G)
-    return U if frobenius(defect) <= 4 * np.finfo(U.dtype).eps * U.shape[1]**0.5 else U - U @ (0.5 * defect)
+    return U if frobenius(defect) <= 4 * precision(U.dtype)[0] * U.shape[1]**0.5 else U - U @ (0.5 * defect)
 
 
 def check_truncation(name, tol, max_rank):

@@ -1,7 +1,7 @@
 """Layers, forwards and backwards. An array A (batch, …, features) holds an example after the other; a layer writes into rooms it is given.
 
 forward(A, out, …) fills `out`; backward(A, out, dout, dA, …) fills dA, the gradient of the loss with respect to A, from dout, that with
-respect to `out`; dA is None where nobody wants it. A convolution is `Patches`, the window of each pixel as a row, and `Dense` on it.
+respect to `out`. A convolution is `Patches`, the window of each pixel as a row, and `Dense` on it.
 """
 
 import math
@@ -20,9 +20,10 @@ FETCH = 16      # a number read from memory once more counts like so many multip
 class Dense:
     """σ(W z + b) of the last axis, W (n, features) an ndarray or a LowRank. With Z = rows of A as columns it is σ(W Z + b 1ᵀ).
 
-    For W = U S Vᴴ both passes multiply with a basis on the way, ZᴴV and ΔᴴU with Δ = ∂loss/∂(W Z + b 1ᵀ). They are returned, and handed on
-    by `gradient`, for a low-rank step begins with them. Of pixels there are so many that W or ∇_W multiplied out, where their products are
-    found sooner than those with bases, cost nothing in comparison.
+    Backwards `delta` turns dout into Δ = ∂loss/∂(W Z + b 1ᵀ), of which the gradient consists, and `backward` goes on from there. For
+    W = U S Vᴴ both passes multiply with a basis on the way, ZᴴV and ΔᴴU. They are returned, and handed on by `gradient`, for a low-rank
+    step begins with them. Of pixels there are so many that W or ∇_W multiplied out, where their products are found sooner than those with
+    bases, cost nothing in comparison.
     """
 
     n: int
@@ -37,28 +38,25 @@ class Dense:
         return *shape[:-1], self.n
 
     def forward(self, A, out, W, b):
-        Z, Y, W, ZV = _columns(A), _columns(out), _as_used(A, W), None
-        if isinstance(W, LowRank):
+        Z, Y, ZV = _columns(A), _columns(out), None
+        if _in_factors(A, W):
             ZV = H(Z) @ W.V
             np.matmul(W.U, W.S @ H(ZV), out=Y)
         else:
-            np.matmul(W, Z, out=Y)
+            np.matmul(dense(W), Z, out=Y)
         Y += b
         ACTIVATIONS[self.activation].value(Y)
         return ZV
 
-    def backward(self, A, out, dout, dA, W, b):
-        """Also turns dout into Δ."""
+    def delta(self, out, dout, W):
         dout *= ACTIVATIONS[self.activation].slope(out)
-        delta, below, W = _columns(dout), None if dA is None else _columns(dA), _as_used(A, W)
-        if isinstance(W, LowRank):
-            DU = H(delta) @ W.U
-            if below is not None:
-                np.matmul(W.V, H(DU @ W.S), out=below)
-            return DU
-        if below is not None:
-            np.matmul(H(W), delta, out=below)
-        return None
+        return H(_columns(dout)) @ W.U if _in_factors(out, W) else None
+
+    def backward(self, A, out, delta, dA, W, b, DU):
+        if DU is None:
+            np.matmul(H(dense(W)), _columns(delta), out=_columns(dA))
+        else:
+            np.matmul(W.V, H(DU @ W.S), out=_columns(dA))
 
     @staticmethod
     def sums_pixels(shape, W):
@@ -106,8 +104,6 @@ class Patches:
 
     def backward(self, A, out, dout, dA):
         """The adjoint: each number goes back to the pixel that it came from."""
-        if dA is None:
-            return
         dA[...] = 0
         k, s, image, (rows, columns) = self.kernel, self.stride, self._padded(dA), dout.shape[1:3]
         parts = _split(dout, k)
@@ -142,8 +138,6 @@ class MaxPool:
 
     def backward(self, A, out, dout, dA):
         """To one of the largest, where there are several."""
-        if dA is None:
-            return
         largest = self._rows(A, out)
         d = room(largest.shape, dout.dtype)
         dA[:, out.shape[1] * self.size:] = d[:, :, out.shape[2] * self.size:] = 0   # the rest at the edges
@@ -175,9 +169,9 @@ class Flatten:
             dA[...] = dout.reshape(dA.shape)
 
 
-def _as_used(A, W):
-    """W as both passes multiply with it: they take two products with each basis."""
-    return dense(W) if A.ndim > 2 and _sooner_multiplied_out(W, 2) else W
+def _in_factors(A, W):
+    """Whether both passes multiply with the bases of W, two products with each."""
+    return isinstance(W, LowRank) and not (A.ndim > 2 and _sooner_multiplied_out(W, 2))
 
 
 def _sooner_multiplied_out(W, products, fetch=0):

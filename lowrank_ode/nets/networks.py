@@ -96,6 +96,14 @@ class Network:
 
         Raises ValueError for an empty batch, NaN or Inf in x, or labels out of range.
         """
+        loss, blocks = self.backprop(params, x, labels)
+        return loss, DirectSum([*blocks][::-1])
+
+    def backprop(self, params, x, labels):
+        """`value_and_grad`, but the gradient as an iterator over its blocks, the last one first.
+
+        Each is found when its turn comes, from params and x as they are then.
+        """
         weights, x, dtype = self._checked(params, x)
         labels, batch, first = np.asarray(labels), len(x), self._dense[0]
         if labels.shape[:1] != (batch,):
@@ -106,6 +114,7 @@ class Network:
         D = {k: room((batch, *self._shapes[k]), dtype) for k in kept if k > first}
 
         def there_and_back(J):
+            """The loss of a part of the batch; of each layer with weights, from the last one on, (ZᴴV, ΔᴴU), or the gradient, if summed."""
             size = J.stop - J.start
 
             def lent(X, k):
@@ -116,18 +125,30 @@ class Network:
             ZV = [layer.forward(a[k], a[k + 1], *weights[k]) for k, layer in enumerate(self.layers)]
             loss, delta = LOSSES[self.loss](a[-1].T, labels[J])
             d[-1][...] = size / batch * delta.T
-            DU = {k: self.layers[k].backward(a[k], a[k + 1], d[k + 1], d[k], *weights[k]) for k in reversed(range(first, len(weights)))}
-            return size / batch * loss, ZV, DU, {k: self.layers[k].gradient(a[k], d[k + 1]) for k in summed}
+            yield size / batch * loss
+            for k in reversed(range(first, len(weights))):
+                layer, known = self.layers[k], ()
+                if k in self._dense:
+                    known = [layer.delta(a[k + 1], d[k + 1], weights[k][0])]
+                    yield layer.gradient(a[k], d[k + 1]) if k in summed else (ZV[k], *known)
+                if k > first:
+                    layer.backward(a[k], a[k + 1], d[k + 1], d[k], *weights[k], *known)
 
-        losses, ZV, DU, grads = zip(*in_threads(there_and_back, self._parts(batch, batch)), strict=True)
+        parts = [there_and_back(J) for J in self._parts(batch, batch)]
+        parts = [*map(iter, parts if len(parts) == 1 else in_threads(list, parts))]     # several: to the end, one after the other
+        loss = sum(map(next, parts))
 
-        def gradient(k):
-            if k in summed:
-                return map(sum, zip(*(parts[k] for parts in grads), strict=True))
-            products = (None if X[0][k] is None else np.concatenate([part[k] for part in X]) for X in (ZV, DU))
-            return self.layers[k].gradient(A[k], D[k + 1], weights[k][0], *products)
+        def blocks():
+            for k, found in zip(reversed(self._dense), zip(*parts, strict=True), strict=True):
+                if k in summed:
+                    W, b = map(sum, zip(*found, strict=True))
+                else:
+                    products = (None if X[0] is None else np.concatenate(X) for X in zip(*found, strict=True))
+                    W, b = self.layers[k].gradient(A[k], D[k + 1], weights[k][0], *products)
+                yield b
+                yield W
 
-        return sum(losses), DirectSum(X for k in self._dense for X in gradient(k))
+        return loss, blocks()
 
     def accuracy(self, params, x, labels):
         """Fraction of examples whose largest output is that of their label."""
