@@ -10,7 +10,7 @@ from hypothesis import given
 from strategies import eps_of, lowrank_matrices, random_basis, seeds
 from test_orthonormal import bases_and_updates, missed
 
-from lowrank_ode import DLRT, LowRank
+from lowrank_ode import DLRT, DirectSum, LowRank
 from lowrank_ode.integrators import dlrt
 from lowrank_ode.matrices import (
     H,
@@ -21,6 +21,7 @@ from lowrank_ode.matrices import (
     coordinates,
     dense,
     image,
+    images,
     norm,
     orthonormal,
 )
@@ -104,6 +105,17 @@ def test_coordinates_of_an_image_are_products_with_it(i, r):
     wrong = image(LowRank(D, Identity(4), Z, (U0, 0 * H(D) @ U0), (V, H(Z) @ V)), V)
     U1 = augment_in_factors(U0, wrong)
     assert norm(coordinates(U1, wrong) - H(U1.dense()) @ whole) > 0.1 * norm(whole)
+
+
+def test_images_of_a_direct_sum_are_those_of_its_blocks_and_a_dense_block_is_multiplied_out():
+    """Planted: U0 and V0 in each other's place."""
+    rng = np.random.default_rng(0)
+    Y = LowRank(random_basis(rng, 7, 3), np.eye(3), random_basis(rng, 7, 3))
+    G, W = LowRank(rng.standard_normal((7, 4)), Identity(4), rng.standard_normal((7, 4))), np.eye(7)
+    (K, L), D = images(DirectSum([Y, W]), DirectSum([G, G])).blocks
+    whole = dense(G)
+    assert np.array_equal(D, whole) and np.allclose(dense(K), whole @ Y.V, atol=1e-13) and np.allclose(dense(L), whole.T @ Y.U, atol=1e-13)
+    assert not np.allclose(dense(K), whole @ Y.U, atol=1e-2)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64, np.complex128])

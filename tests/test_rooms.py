@@ -1,6 +1,8 @@
 """Memory: how much a step and a prediction take; what is used again is used never while anybody can see it."""
 
 import gc
+import subprocess
+import sys
 import tracemalloc
 
 import numpy as np
@@ -72,6 +74,24 @@ def test_a_view_of_a_view_and_an_object_that_holds_one_keep_a_room():
     assert address(other) != where
     held.clear()
     assert address(room((8, 8), float)) == where
+
+
+def test_rooms_that_are_lent_when_the_interpreter_ends_are_no_fault():
+    """In a global variable, in another module, in a circle of references, and in a gradient that was begun."""
+    script = """
+import sys
+from types import SimpleNamespace
+import numpy as np
+from lowrank_ode.nets import mlp
+net, x, labels = mlp([6, 20, 3]), np.ones((5, 6)), np.arange(5) % 3
+params = net.init(np.random.default_rng(0), 2)
+held, sys.held = net.value_and_grad(params, x, labels), net.value_and_grad(params, x, labels)
+circle = SimpleNamespace(held=net.value_and_grad(params, x, labels))
+circle.itself, (_, begun) = circle, net.backprop(params, x, labels)
+next(begun)
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_rooms_that_nobody_used_in_two_passes_go_back():

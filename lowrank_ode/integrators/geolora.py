@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..matrices import H, LowRank, blockwise_in_threads, check_truncation, cut, dense, image, leading
+from ..matrices import LowRank, blockwise_in_threads, check_truncation, cut, images, leading
 from ..substeps import step_size
 from .parallel_bug import bordered
 
@@ -37,13 +37,13 @@ class GeoLoRA:
 
     def step(self, Y, t, h, F):
         h = step_size(h)
-        return self._along(Y, F(t, Y), h)
+        return self._along(Y, images(Y, F(t, Y)), h)
 
     @blockwise_in_threads
     def _along(self, Y, G, h):
-        """The step of one block along its part of the gradient; of a dense one, a step of Euler's."""
+        """The step of one block from its images K, L of the gradient; of a dense one, from the gradient, a step of Euler's."""
         if isinstance(Y, np.ndarray):
-            return Y + h * dense(G)
-        U0, S0, V0 = Y
-        U1, T, V1 = bordered(Y, image(G, V0), image(H(G), U0))
-        return cut(LowRank(U1, leading(S0, U1, V1) + h * T, V1), self.tau, relative=True, max_rank=self.max_rank)
+            return Y + h * G
+        K, L = G
+        U1, T, V1 = bordered(Y, K, L)
+        return cut(LowRank(U1, leading(Y.S, U1, V1) + h * T, V1), self.tau, relative=True, max_rank=self.max_rank)

@@ -3,7 +3,7 @@
 from .direct_sum import DirectSum, H, Identity, LazyDirectSum, blockwise, blockwise_in_threads, factors
 from .lapack import all_finite
 from .lowrank import LowRank
-from .orthonormal import augment, augment_in_factors, image, orth
+from .orthonormal import augment, augment_in_factors, image, images, orth
 from .products import coordinates, dense, leading, norm, outer, restrict
 from .threads import THREADS, in_threads
 from .truncation import best_approximation, check_truncation, cut, retract, tangent_projection, truncate
@@ -31,6 +31,7 @@ __all__ = [
            "dense",
            "factors",
            "image",
+           "images",
            "in_threads",
            "leading",
            "norm",

@@ -13,7 +13,7 @@ from .direct_sum import DirectSum, H, Identity, blockwise
 from .lapack import frobenius
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class LowRank:
     """The m × n matrix Y = U S Vᴴ with U (m, p), S (p, q), V (n, q).
 
@@ -47,10 +47,11 @@ class LowRank:
             return S
         return object.__new__(cls)
 
-    def __post_init__(self):
-        U, S, V = self.U.shape, self.S.shape, self.V.shape
-        if not len(U) == len(S) == len(V) == 2 or S != (U[1], V[1]):
-            raise ValueError(f"U, S, V: shapes {U}, {S}, {V}, expected (m, p), (p, q), (n, q)")
+    def __init__(self, U, S, V, left=None, right=None):
+        left_shape, core_shape, right_shape = U.shape, S.shape, V.shape
+        if not len(left_shape) == len(core_shape) == len(right_shape) == 2 or core_shape != (left_shape[1], right_shape[1]):
+            raise ValueError(f"U, S, V: shapes {left_shape}, {core_shape}, {right_shape}, expected (m, p), (p, q), (n, q)")
+        self.__dict__.update(U=U, S=S, V=V, left=left, right=right)
 
     def __getnewargs__(self):
         return tuple(self)

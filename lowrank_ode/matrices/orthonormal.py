@@ -10,6 +10,7 @@ from .augmented import Augmented, inner, times
 from .direct_sum import H, Identity, blockwise_in_threads
 from .lapack import eye_like, frobenius, inverted_upper, pivoted_cholesky, precision
 from .lowrank import LowRank, Sum, adjoint_times, array_of, columns
+from .products import dense
 
 DROP = 10       # a direction of K below DROP · EPS · ‖K‖ is rounding, and is dropped
 BENIGN = 4      # a triangle p × p, its rows divided by its diagonal, has an inverse of norm BENIGN · p at most; Kahan's have not
@@ -104,7 +105,7 @@ def _independent(G, least, resolved, most):
     By Cholesky with pivoting, for at most `most` columns; it stops where the square of the distance of every other column from those it
     has is at most `least`, or `resolved` times the largest square.
     """
-    largest = G.diagonal().real.max()
+    largest = max(G.diagonal().real.tolist())
     C, pivots, rank = pivoted_cholesky(G, max(least, resolved * largest))
     rank = min(rank, most) if largest > least else 0
     T = np.zeros((len(G), rank), G.dtype)
@@ -147,3 +148,12 @@ def image(G, V):
         M, N = Q / sizes, H(Q) @ (sizes * M)
     K = times(A, M, by_columns=A.strides[1] > PAGE) if isinstance(A, np.ndarray) else A @ M
     return LowRank(K, N, Identity(r), left=G.left and (G.left[0], H(M) @ G.left[1]))
+
+
+@blockwise_in_threads
+def images(Y, G):
+    """(K, L) = (G V0, Gᴴ U0) for Y = U0 S0 V0ᴴ, as `image` gives them; for a dense block G, as an ndarray.
+
+    All that a step along P(Y)G wants of G: of a lazy gradient each pair is found while Δ and Z of its layer are in the cache.
+    """
+    return dense(G) if isinstance(Y, np.ndarray) else (image(G, Y.V), image(H(G), Y.U))

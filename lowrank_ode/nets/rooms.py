@@ -13,6 +13,7 @@ KEEP = 2                        # rooms that so many passes have not used go bac
 PAGE, LINE = 4096, 64           # bytes: what lies a multiple of PAGE apart has the same few places in the cache, of LINE bytes each
 
 _passes = 0
+_lent = {}                      # by the number of a weak reference: that reference, to an array, and the bytes and buffer of its room
 _free = defaultdict(list)       # bytes: [(pass, buffer)] of that size that nobody uses, and when it came back, the oldest first
 
 
@@ -39,9 +40,11 @@ def room(shape, dtype):
     except IndexError:
         buffer = memoryview(np.empty(size, np.uint8))
     array = np.frombuffer(buffer, dtype)                        # the base of all its views, for its own base is no array
-    weakref.finalize(array, _give_back, size, buffer).atexit = False
+    reference = weakref.ref(array, _give_back)
+    _lent[id(reference)] = reference, size, buffer
     return array.reshape(*rows, apart)[..., :n]
 
 
-def _give_back(size, buffer):
+def _give_back(reference):
+    _, size, buffer = _lent.pop(id(reference))
     _free[size].append((_passes, buffer))
