@@ -1,6 +1,5 @@
 """Training a network as one matrix ODE, W' = −∇L(W): where networks and integrators meet."""
 
-import operator
 import time
 from dataclasses import dataclass
 
@@ -39,10 +38,10 @@ def gradient_field(net, x, labels, on_loss=None):
     by_blocks = getattr(type(net), "value_and_grad", None) is WHOLE
 
     def F(t, params):
-        loss, grads = net.backprop(params, x, labels) if by_blocks else net.value_and_grad(params, x, labels)
+        loss, grads = net.backprop(params, x, labels, -1) if by_blocks else net.value_and_grad(params, x, labels)
         if on_loss:
             on_loss(loss)
-        return LazyDirectSum(map(operator.neg, grads), params.count) if by_blocks else -grads
+        return LazyDirectSum(grads, params.count) if by_blocks else -grads
     return F
 
 

@@ -165,19 +165,23 @@ def test_cut_refuses_what_truncate_refuses():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128])
-@pytest.mark.parametrize("distance", [0, 1e-7, 1e-4, 0.99, 1.01, 10])
-def test_orthonormalising_is_an_inverse_root_whatever_the_distance_from_1(monkeypatch, dtype, distance):
-    """‖D‖ in units of EPS^⅓, where the series ends and Cholesky begins. Planted: a series that ends one term earlier."""
-    rng, eps = np.random.default_rng(0), np.finfo(dtype).eps
+@pytest.mark.parametrize("root, distance, terms", [(2, 0, 2), (2, 0.99, 2), (2, 1.01, 3), (3, 0.99, 3), (3, 1.01, 0), (3, 10, 0)])
+def test_orthonormalising_is_an_inverse_root_whatever_the_distance_from_1(monkeypatch, dtype, root, distance, terms):
+    """‖D‖ is distance · EPS^(1/root): two terms end at EPS^½, three at EPS^⅓, where Cholesky begins. Planted: a term fewer."""
+    rng, eps, one = np.random.default_rng(0), np.finfo(dtype).eps, np.eye(6)
     D = rng.standard_normal((6, 6)) + (1j * rng.standard_normal((6, 6)) if dtype is np.complex128 else 0)
-    D = (D + H(D)) / np.linalg.norm(D + H(D)) * distance * eps**(1 / 3)
-    G = (np.eye(6) + D).astype(dtype)
+    D = (D + H(D)) / np.linalg.norm(D + H(D)) * distance * eps**(1 / root)
+    G = (one + D).astype(dtype)
     factored, independent = [], orthonormal._independent
     monkeypatch.setattr(orthonormal, "_independent", lambda *args: factored.append(args) or independent(*args))
-    T = orthonormal.orthonormalising(G)
-    assert bool(factored) == (distance > 1) and T.dtype == dtype and np.linalg.norm(H(T) @ G @ T - np.eye(6)) <= 6 * eps
-    short = np.eye(6) - D / 2
-    assert distance < 0.1 or np.linalg.norm(H(short) @ G @ short - np.eye(6)) > 6 * eps
+    T, series = orthonormal.orthonormalising(G), np.cumsum([one, -D / 2, 3 / 8 * D @ D], axis=0)
+
+    def off(T):
+        return np.linalg.norm(H(T) @ G @ T - one)
+
+    assert bool(factored) == (terms == 0) and T.dtype == dtype and off(T) <= 6 * eps
+    assert not terms or np.linalg.norm(T - series[terms - 1]) <= 6 * eps
+    assert not terms or distance != 0.99 or off(series[terms - 2]) > 6 * eps
 
 
 def test_columns_that_lie_half_in_the_others_are_left_out():

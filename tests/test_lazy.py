@@ -113,6 +113,16 @@ class Seen(np.ndarray):
         return getattr(ufunc, method)(*(X.view(np.ndarray) if isinstance(X, Seen) else X for X in inputs), **options)
 
 
+@pytest.mark.parametrize("scale", [1, -1, -2.5])
+@pytest.mark.parametrize("net", [mlp([4, 6, 5, 3]), lenet5((16, 16, 1), 3)], ids=str)
+def test_backprop_finds_the_gradient_of_a_multiple_of_the_loss_but_the_loss_itself(net, scale):
+    params, x, labels = problem(net)
+    loss, G = net.value_and_grad(params, x, labels)
+    same, blocks = net.backprop(params, x, labels, scale)
+    found = dense(LazyDirectSum(blocks, params.count))
+    assert same == loss and norm(found - scale * dense(G)) <= 1e-14 * norm(G) < 1e-4 * norm(G) < norm(found - 1.001 * scale * dense(G))
+
+
 @pytest.mark.parametrize("net", [mlp([4, 6, 5, 3]), lenet5((16, 16, 1), 3)], ids=str)
 def test_a_gradient_as_a_whole_does_not_change_with_weights_that_are_overwritten_later(net):
     """As in `W *= 0.9; W -= h * G`. Planted: the gradient that waits."""

@@ -43,7 +43,8 @@ class Identity:
         """scale · X; as an ndarray where X is sparse or a LinearOperator, for it is to be added to a dense block."""
         if isinstance(X, LinearOperator):
             X = X @ np.eye(X.shape[1], dtype=X.dtype)
-        X = X.toarray() if issparse(X) else X
+        elif not isinstance(X, np.ndarray) and issparse(X):
+            X = X.toarray()
         return X if self.scale == 1 else self.scale * X
 
     __rmatmul__ = __matmul__

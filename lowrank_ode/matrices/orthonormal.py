@@ -87,15 +87,18 @@ def _coordinates(inside, T, D, C, pivots):
 
 
 def orthonormalising(G):
-    """T such that B T is orthonormal to rounding, for G = BᴴB near I: the first terms of G^(−½), I + (3D/8 − I/2) D with D = G − I, if the
-    next one, 5D³/16, is rounding; else by Cholesky. Columns of B of which less than half is outside the others are left out: B was but the
-    rounding errors of what it is orthogonal to.
+    """T such that B T is orthonormal to rounding, for G = BᴴB near I: two or three terms of G^(−½) = I − D/2 + 3D²/8 − 5D³/16 + … with
+    D = G − I, if the next one is rounding; else by Cholesky. Columns of B of which less than half is outside the others are left out: B was
+    but the rounding errors of what it is orthogonal to.
     """
-    one = eye_like(G)
+    one, eps = eye_like(G), precision(G.dtype)[0]
     D = G - one
-    if frobenius(D) > precision(G.dtype)[0] ** (1 / 3):
-        return _independent(G, 0.5, 0, len(G))[0]
-    return one + (0.375 * D - 0.5 * one) @ D
+    distance = frobenius(D)
+    if distance <= eps ** (1 / 2):
+        return one - 0.5 * D
+    if distance <= eps ** (1 / 3):
+        return one + (0.375 * D - 0.5 * one) @ D
+    return _independent(G, 0.5, 0, len(G))[0]
 
 
 def _independent(G, least, resolved, most):
@@ -141,13 +144,13 @@ def image(G, V):
     if not isinstance(G, LowRank) or (isinstance(G, Sum) and G.rank >= r):
         return G @ V
     A, S, B = G
-    M, N = S @ adjoint_times(B, V, G.right), Identity(r)
+    M, N = S @ adjoint_times(B, V, G.right), (one := Identity(r))
     if G.rank < r:                                                  # a basis of the range of M, a row as large as its column of A
         sizes = np.maximum(np.abs(array_of(A, M.dtype)).max(axis=0), np.finfo(M.dtype).tiny)[:, None]
         Q = orth(sizes * M)
         M, N = Q / sizes, H(Q) @ (sizes * M)
     K = times(A, M, by_columns=A.strides[1] > PAGE) if isinstance(A, np.ndarray) else A @ M
-    return LowRank(K, N, Identity(r), left=G.left and (G.left[0], H(M) @ G.left[1]))
+    return LowRank(K, N, one, left=G.left and (G.left[0], H(M) @ G.left[1]))
 
 
 @blockwise_in_threads

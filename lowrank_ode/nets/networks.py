@@ -99,8 +99,8 @@ class Network:
         loss, blocks = self.backprop(params, x, labels)
         return loss, DirectSum([*blocks][::-1])
 
-    def backprop(self, params, x, labels):
-        """`value_and_grad`, but the gradient as an iterator over its blocks, the last one first.
+    def backprop(self, params, x, labels, scale=1):
+        """`value_and_grad`, but the gradient, that of scale · loss, as an iterator over its blocks, the last one first.
 
         Each is found when its turn comes, from params and x as they are then.
         """
@@ -124,7 +124,7 @@ class Network:
             d = [lent(D, k) if k > first else None for k in range(len(self._shapes))]
             ZV = [layer.forward(a[k], a[k + 1], *weights[k]) for k, layer in enumerate(self.layers)]
             loss, delta = LOSSES[self.loss](a[-1].T, labels[J])
-            d[-1][...] = size / batch * delta.T
+            d[-1][...] = scale * size / batch * delta.T
             yield size / batch * loss
             for k in reversed(range(first, len(weights))):
                 layer, known = self.layers[k], ()
@@ -143,7 +143,7 @@ class Network:
                 if k in summed:
                     W, b = map(sum, zip(*found, strict=True))
                 else:
-                    products = (None if X[0] is None else np.concatenate(X) for X in zip(*found, strict=True))
+                    products = (X[0] if X[0] is None or len(X) == 1 else np.concatenate(X) for X in zip(*found, strict=True))
                     W, b = self.layers[k].gradient(A[k], D[k + 1], weights[k][0], *products)
                 yield b
                 yield W
