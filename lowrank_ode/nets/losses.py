@@ -34,7 +34,7 @@ def mean_squares(outputs, labels):
 
 def _class_indices(labels, classes, batch):
     labels = np.asarray(labels)
-    if labels.shape != (batch,) or not np.issubdtype(labels.dtype, np.integer):
+    if labels.shape != (batch,) or labels.dtype.kind not in "iu":
         raise ValueError(f"labels: shape {labels.shape}, {labels.dtype}, expected ({batch},) whole numbers")
     if labels.min() < 0 or labels.max() >= classes:
         raise ValueError(f"labels: range [{labels.min()}, {labels.max()}], expected class indices in [0, {classes})")

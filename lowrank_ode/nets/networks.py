@@ -177,11 +177,10 @@ class Network:
 
     def _weights(self, params):
         """(W, b) of each dense layer and () of the others."""
-        shapes = [shape for m, n in self.weight_shapes for shape in ((m, n), (m, 1))]
         if not isinstance(params, DirectSum):
-            raise ValueError(f"params: got {type(params).__name__}, expected a DirectSum of blocks of shapes {shapes}")
-        if [X.shape for X in params.blocks] != shapes:
-            raise ValueError(f"params: blocks of shapes {[X.shape for X in params.blocks]}, expected {shapes}")
+            raise ValueError(f"params: got {type(params).__name__}, expected a DirectSum of blocks of shapes {self._block_shapes}")
+        if [X.shape for X in params.blocks] != self._block_shapes:
+            raise ValueError(f"params: blocks of shapes {[X.shape for X in params.blocks]}, expected {self._block_shapes}")
         pairs = zip(params.blocks[::2], params.blocks[1::2], strict=True)
         return [next(pairs) if isinstance(layer, Dense) else () for layer in self.layers]
 
@@ -189,6 +188,11 @@ class Network:
     def _shapes(self):
         """Of an example before the first layer, and after each."""
         return [*accumulate(self.layers, lambda shape, layer: layer.shape(shape), initial=self.shape)]
+
+    @cached_property
+    def _block_shapes(self):
+        """Of the blocks of parameters."""
+        return [shape for m, n in self.weight_shapes for shape in ((m, n), (m, 1))]
 
     @cached_property
     def _dense(self):
