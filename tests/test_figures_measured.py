@@ -25,28 +25,32 @@ def beyond_twice_their_products(data):
 
 
 def cheaper_than_dense_and_than_pytorch(data):
-    """Than dense at rank 10 of 500, and 400 of 5120, but not 100 of 500; break-even published < in PyTorch < ours; LeNet5 and PyTorch's,
-    on two threads to a tenth; two threads save 15 % from rank 50 on."""
+    """Than dense at rank 10 of 500, and 400 of 5120, but not 100 of 500; break-even published < in PyTorch < ours; LeNet5 and PyTorch's;
+    two threads save 15 %, but at w = 500 up to rank 50, and are better ours than of BLAS, but at rank 10 of 500, where one is best."""
     share = {(width, rank): part for width in (500, 5120) for rank, part in zip(*timings.shares(data, "train", width), strict=True)}
     published = list(timings.TIMINGS["train"]), np.divide(list(timings.TIMINGS["train"].values()), timings.TIMINGS["dense_train"])
     ranks = [int(timings.break_even(*curve).split()[1]) for curve in (published, *(timings.shares(data, "train", 5120, who)
                                                                                    for who in ("torch", "ours")))]
     lenet = [row for row in data["rows"] if row["what"] == "LeNet5"]
     ours = {(row["threads"], row["width"], row["rank"]): timings.seconds(row, "ours") for row in data["rows"] if row["what"] == "train"}
+    one, two, of_blas = ([ours[threads, *case] for case in data["settings"]["points"]] for threads in ("one", "two", "two of BLAS"))
     return (max(share[500, 10], share[5120, 400]) < 1 < share[500, 100] and ranks[0] < ranks[1] < ranks[2]
-            and all(timings.over(row, "ours", "torch") < factor for row, factor in zip(lenet, [1] * 3 + [1.1] * 3, strict=True))
-            and all((ours["two", *case] < 0.85 * ours["one", *case]) == (case != [500, 10]) for case in data["settings"]["points"]))
+            and all(timings.over(row, "ours", "torch") < 1 for row in lenet) and one[0] < min(two[0], of_blas[0])
+            and list(np.less(two, np.multiply(0.85, one))) == [False] * 2 + [True] * 4
+            and list(np.less(two, of_blas)) == [False] + [True] * 5)
 
 
 def beats_pytorch(data):
     """The three passes in PyTorch take twice as long as a step of DLRT at the six points, at w = 5120 two and a half times, at its rank 10
-    three times, on two threads 1.5 times at w = 500 up to rank 50; as one of GeoLoRA three times at w = 5120."""
+    three times, on two threads 1.5 times at w = 500 up to rank 50; as one of GeoLoRA three times at w = 5120, and on one thread at rank 10
+    of 500, four points of six."""
     rows = {(row["threads"], row["width"], row["rank"]): row for row in data["rows"] if row["what"] == "train"}
-    least = {("two", 500, 10): 1.5, ("two", 500, 50): 1.5} | {(threads, 5120, rank): 3 if rank == 10 else 2.5
-                                                              for threads in ("one", "two") for rank in (10, 40, 160)}
-    return all(timings.over(rows[case], "torch", "ours") > least.get(case, 2)
-               and timings.over(rows[case], "torch", "GeoLoRA") > (3 if case[1] == 5120 else least.get(case, 2))
-               for threads in ("one", "two") for case in ((threads, *point) for point in data["settings"]["points"]))
+    cases = [(threads, *point) for threads in ("one", "two") for point in data["settings"]["points"]]
+    least = dict.fromkeys(cases, 2) | {("two", 500, 10): 1.5, ("two", 500, 50): 1.5}
+    wide = {case: 3 if case[2] == 10 else 2.5 for case in cases if case[1] == 5120}
+    three = {case: 3 for case in [*wide, ("one", 500, 10)]}
+    return all(timings.over(rows[case], "torch", "ours") > (least | wide)[case]
+               and timings.over(rows[case], "torch", "GeoLoRA") > (least | three)[case] for case in cases)
 
 
 def slow_down(row, who, factor):
@@ -59,7 +63,7 @@ def test_timings_claim():
     """Twice its matrix products, but for small ranks at w = 500; half of PyTorch's three passes; the tables of the docs are of the JSON."""
     data = stored("timings")
     beyond = beyond_twice_their_products(data)
-    small = {("DLRT", 500, 5), ("GeoLoRA", 500, 5), ("GeoLoRA", 500, 20)} | {(name, 500, 10) for name in timings.INTEGRATORS}
+    small = {(name, 500, rank) for name in ("DLRT", "GeoLoRA") for rank in (5, 10)} | {("projected Euler", 500, 10)}
     assert beyond == small and beats_pytorch(data)
     assert [len(list(table(data))) for _, table in timings.TABLES.values()] == [9, 6, 8, 3] and cheaper_than_dense_and_than_pytorch(data)
     for factor, holds in ((1, True), (1.1, False)):                 # planted: slower steps of GeoLoRA
