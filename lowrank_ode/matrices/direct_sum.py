@@ -61,6 +61,7 @@ class DirectSum:
 
     def __init__(self, blocks):
         self.blocks = tuple(blocks)
+        self.count = len(self.blocks)
         if not self.blocks:
             raise ValueError("blocks: got none, expected at least one matrix")
 
@@ -69,10 +70,6 @@ class DirectSum:
 
     def __iter__(self):
         return map(DirectSum, zip(*map(factors, self.blocks), strict=True))
-
-    @property
-    def count(self):
-        return len(self.blocks)
 
     def from_last(self):
         """Iterator over the blocks, the last one first."""
@@ -110,10 +107,8 @@ class LazyDirectSum(DirectSum):
     the numbers that it is made of are still in the cache.
     """
 
-    count = 0
-
     def __init__(self, blocks, count):
-        self.count, self._waiting, self._found = count, iter(blocks), []
+        self.count, self._waiting, self._found = count, blocks, []
 
     def from_last(self):
         for k in range(self.count):
