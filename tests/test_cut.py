@@ -181,6 +181,7 @@ def test_orthonormalising_is_an_inverse_root_whatever_the_distance_from_1(monkey
 
     assert bool(factored) == (terms == 0) and T.dtype == dtype and off(T) <= 6 * eps
     assert not terms or np.linalg.norm(T - series[terms - 1]) <= 6 * eps
+    assert np.array_equal(T, one.astype(dtype) - 0.5 * (G - one.astype(dtype))) == (terms == 2)             # no term more than it takes
     assert not terms or distance != 0.99 or off(series[terms - 2]) > 6 * eps
 
 

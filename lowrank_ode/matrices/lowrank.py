@@ -13,7 +13,7 @@ from .direct_sum import DirectSum, H, Identity, blockwise
 from .lapack import frobenius
 
 
-@dataclass(frozen=True, eq=False, init=False)
+@dataclass(frozen=True, eq=False)
 class LowRank:
     """The m × n matrix Y = U S Vᴴ with U (m, p), S (p, q), V (n, q).
 
