@@ -135,6 +135,18 @@ def test_whether_all_singular_values_are_above_a_number_is_decided_to_rounding(d
         assert not truncation._above(S.astype(dtype), 0.05) and not truncation._above(-S.astype(dtype), 0.05)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_basis_is_polished_where_its_defect_is_more_than_rounding_and_only_there(dtype):
+    rng, eps = np.random.default_rng(0), np.finfo(dtype).eps
+    one = np.eye(40, 9, dtype=dtype)
+    for off, same in ((0, True), (3.5, True), (4.5, False), (100, False)):           # in units of EPS √r
+        U = one.copy()
+        U[0, 1] = off * eps * 3 / 2**0.5                                             # UᴴU − I is that in two places
+        assert (truncation._polished(U) is U) == same
+    U = random_basis(rng, 40, 9, dtype)
+    assert truncation._polished(U) is U
+
+
 def test_cut_does_not_inherit_the_defect_of_the_bases():
     """One Newton step squares it. Planted: none."""
     Y, rng = after_a_step(0.1, np.float64), np.random.default_rng(0)
