@@ -12,10 +12,10 @@ def cross_entropy(outputs, labels):
     exponentials = np.exp(shifted)
     total = exponentials.sum(axis=0)
     columns = np.arange(batch)
-    loss = (np.log(total) - shifted[labels, columns]).sum() / batch
-    delta = exponentials / (batch * total)
-    delta[labels, columns] -= 1 / batch
-    return loss, delta
+    loss = (np.log(total) - shifted[labels, columns]).mean()
+    delta = exponentials / total
+    delta[labels, columns] -= 1
+    return loss, delta / batch
 
 
 def mean_squares(outputs, labels):
