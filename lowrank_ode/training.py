@@ -10,6 +10,7 @@ from .nets import Network
 
 WHOLE = Network.value_and_grad      # a network that has another one in its place, with a penalty for instance, is asked for that
 
+
 @dataclass(frozen=True)
 class Record:
     """What `train` tells: epoch and steps so far; since the record before, the mean batch loss (each before its step) and the seconds spent

@@ -165,8 +165,7 @@ class Flatten:
         out[...] = A.reshape(out.shape)
 
     def backward(self, A, out, dout, dA):
-        if dA is not None:
-            dA[...] = dout.reshape(dA.shape)
+        dA[...] = dout.reshape(dA.shape)
 
 
 def _in_factors(A, W):
