@@ -10,7 +10,8 @@ from strategies import eps_of, lowrank_matrices, random_basis, seeds
 from test_orthonormal import ORTHONORMAL, defect
 
 from lowrank_ode import LowRank, best_approximation, tangent_projection
-from lowrank_ode.matrices import H, Identity, augment_in_factors, norm, retract, truncation
+from lowrank_ode.integrators.parallel_bug import bordered
+from lowrank_ode.matrices import H, Identity, augment_in_factors, images, norm, retract, truncation
 
 
 def drawn(Y, seed):
@@ -49,6 +50,25 @@ def retracted(Y, seed, h):
     Z = Y + h * tangent_projection(Y, A / norm(A))
     found, twin = retract(Y, Z), best_approximation(LowRank(-Z.U, Z.S, -Z.V), rank=Y.rank)
     return found, norm(found - Z), norm(twin - Z)
+
+
+@given(lowrank_matrices(), seeds, st.sampled_from([1e-8, 0.1, 10.0]))
+def test_a_tangent_vector_in_augmented_bases_is_that_of_the_projection_and_shares_them(Y, seed, h):
+    """What a projected Runge–Kutta step takes. Planted: bases of another start; the part U0 U0ᴴ A V0 V0ᴴ twice."""
+    A = drawn(Y, seed)
+    A = A / norm(A)
+    tangent, truth = h * bordered(Y, *images(Y, A)), h * tangent_projection(Y, A).dense()
+    size = 100 * eps_of(Y.U) * (norm(Y) + h)
+    assert norm(tangent.dense() - truth) <= size
+    together, other = Y + tangent, LowRank(-Y.U, -Y.S, Y.V) + tangent
+    assert together.U is tangent.U and together.V is tangent.V and len(other.terms) == 2
+    assert max(norm(Z.dense() - Y.dense() - truth) for Z in (together, other)) <= size
+    found, twin = retract(Y, together), best_approximation(together.dense(), rank=Y.rank)
+    assert found.rank == Y.rank and max(defect(found.U), defect(found.V)) <= ORTHONORMAL
+    assert abs(norm(found.dense() - together.dense()) - norm(twin.dense() - together.dense())) <= 2 * size
+    inside = h * norm(H(Y.U) @ A @ Y.V)
+    twice = h * bordered(Y, *images(Y, A), 2 * (H(Y.U) @ A @ Y.V))
+    assert inside <= 2 * size or norm(twice.dense() - truth) > size
 
 
 def test_a_retraction_within_the_bases_of_the_start_is_not_the_best_approximation():

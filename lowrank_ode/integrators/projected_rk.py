@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..matrices import retract, tangent_projection
+import numpy as np
+
+from ..matrices import blockwise_in_threads, images, retract
 from ..substeps import step_size
+from .parallel_bug import bordered
 
 TABLEAUX = {        # nodes c, the strictly lower rows of a, weights b
     1: ((0,), ((),), (1,)),
@@ -40,10 +43,16 @@ class ProjectedRK:
         K = []
         for c, row in zip(nodes, rows, strict=True):
             Y_j = self._combine(Y, h, row, K)
-            K.append(tangent_projection(Y_j, F(t + c * h, Y_j)))
+            K.append(_tangent(Y_j, images(Y_j, F(t + c * h, Y_j))))
         return self._combine(Y, h, weights, K)
 
     @staticmethod
     def _combine(Y, h, weights, K):
         increments = [(h * weight) * K_l for weight, K_l in zip(weights, K, strict=True) if weight]
         return retract(Y, sum(increments, start=Y)) if increments else Y
+
+
+@blockwise_in_threads
+def _tangent(Y, G):
+    """P(Y)G, in bases that begin with those of Y, from the images K, L of G; of a dense block G itself."""
+    return G if isinstance(Y, np.ndarray) else bordered(Y, *G)

@@ -221,9 +221,10 @@ def columns(K):
 
 
 def begins_with(X, X0):
-    """Whether the leading columns of X are those of X0; most others are told apart by their first row."""
-    if X is X0 or not (isinstance(X, np.ndarray) and isinstance(X0, np.ndarray) and X.ndim == 2):
-        return X is X0
+    """Whether the leading columns of X, or of an `Augmented` X, are those of X0; most others are told apart by their first row."""
+    start = getattr(X, "U0", X)
+    if start is X0 or not (isinstance(X, np.ndarray) and isinstance(X0, np.ndarray) and X.ndim == 2):
+        return start is X0
     k = X0.shape[1]
     return np.array_equal(X[:1, :k], X0[:1]) and np.array_equal(X[:, :k], X0)
 

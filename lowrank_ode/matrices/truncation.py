@@ -6,7 +6,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from .augmented import inner
+from .augmented import Augmented, inner
 from .direct_sum import H, Identity, blockwise_in_threads
 from .lapack import SMALL, eye_like, frobenius, inverted, precision, svd
 from .lowrank import LowRank, begins_with
@@ -216,6 +216,8 @@ def _factors_of_basis(U, U0):
     """
     if isinstance(U, Identity):
         return Identity(U.n), U
+    if isinstance(U, Augmented):
+        return U, Identity(U.shape[1])
     start = U0 if begins_with(U, U0) else U[:, :0]
     k, sizes = start.shape[1], np.abs(U).max(axis=0)
     rest = U[:, k:]
