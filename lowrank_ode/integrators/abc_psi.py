@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..matrices import H, LowRank, augment, orth
+from ..matrices import H, LowRank, augment, leading, orth
 from ..substeps import step_size
 from .projected import K_field, L_field
 from .truncating import Truncating
@@ -30,6 +30,6 @@ class ABCPSI(Truncating):
         h = step_size(h)
         U0, S0, V0 = Y
         U1 = augment(U0, self.solve(K_field(F, V0), t, U0 @ S0, h))
-        L1 = self.solve(L_field(F, U1), t, V0 @ H(S0) @ (H(U0) @ U1), h)
+        L1 = self.solve(L_field(F, U1), t, V0 @ H(leading(S0, U1, V0)), h)
         V1 = orth(L1, V0)
         return self.truncate(LowRank(U1, H(L1) @ V1, V1))
