@@ -34,7 +34,7 @@ def gradient_field(net, x, labels, on_loss=None):
     """F(t, params) = −∇L of the batch (x, labels): the same at all times t. on_loss(loss) is called at each evaluation.
 
     net is a Network or has a `value_and_grad` as one has. That of a Network itself is not waited for: F is lazy, each block is found when
-    its turn comes in the step, from params and x as they are then.
+    its turn comes in the step, from params and x as they are then (`backprop`).
     """
     by_blocks = getattr(type(net), "value_and_grad", None) is WHOLE
 

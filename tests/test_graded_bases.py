@@ -6,7 +6,8 @@ from strategies import random_basis
 from test_augmented import COORDINATES, off
 from test_orthonormal import ORTHONORMAL, RANGE, defect, missed
 
-from lowrank_ode.matrices import augment, augment_in_factors, augmented, coordinates, orthonormal
+from lowrank_ode import LowRank
+from lowrank_ode.matrices import Identity, augment, augment_in_factors, augmented, coordinates, image, orthonormal
 
 
 def augments(seed):
@@ -54,7 +55,7 @@ def test_numbers_that_lapack_does_not_know_are_taken_in_double_precision(dtype):
 def test_rounding_errors_of_many_rows_of_one_sign_do_not_add_up(dtype, number, monkeypatch):
     """The basis of a column of the same number a million times, and of one beside it, which takes 10⁻⁵ or 10⁻¹³ of a million others.
 
-    Planted: one sum, which also loses the second column, if rounding errors of the number have the sign for it.
+    Planted: one sum.
     """
     m, small = 10**6, 1e-5 if dtype == np.float32 else 1e-13
     ones, unit = np.full((m, 1), number, dtype), np.full((m, 1), m**-0.5, dtype)
@@ -65,8 +66,7 @@ def test_rounding_errors_of_many_rows_of_one_sign_do_not_add_up(dtype, number, m
     length, columns = off()
     assert length <= ORTHONORMAL and columns == 2
     monkeypatch.setattr(augmented, "ROWS", m)
-    length, columns = off()
-    assert length > 10 * ORTHONORMAL and (columns == 1 or number != 1)
+    assert off()[0] > 10 * ORTHONORMAL
 
 
 def nothing_left_out(monkeypatch):
@@ -76,6 +76,25 @@ def nothing_left_out(monkeypatch):
         T = mended(G)
         return np.pad(T, ((0, 0), (0, len(T) - T.shape[1])))
     monkeypatch.setattr(orthonormal, "orthonormalising", planted)
+
+
+def test_an_image_that_cancels_is_captured(monkeypatch):
+    """K = Δ (ZᴴV) much smaller than Δ and ZᴴV: what backprop knows of U0ᴴK is not exact to the size of K. Planted: a
+    single round, though next to nothing of what it found was outside U0."""
+    def worst():
+        found = []
+        for seed in range(200):
+            rng = np.random.default_rng(seed)
+            m, small = int(rng.integers(10, 60)), 10.0 ** -rng.uniform(2, 12)
+            U0, Z, V = random_basis(rng, m, 1), np.ones((5, 2)), np.eye(5, 1)
+            a = rng.standard_normal((m, 1))
+            D = np.hstack([a, small * U0 - a])
+            K = image(LowRank(D, Identity(2), Z, left=(U0, D.T @ U0), right=(V, Z.T @ V)), V)
+            found.append(missed(augment(U0, K), K.U) if K.U.any() else 0)
+        return max(found)
+    assert worst() <= RANGE
+    nothing_left_out(monkeypatch)
+    assert worst() > RANGE
 
 
 def test_directions_that_one_gram_matrix_does_not_resolve_are_not_trusted_or_go_round_again(monkeypatch):

@@ -1,5 +1,8 @@
 """A gradient that is found block by block, the last one first: the same numbers, each block when its turn comes and once."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -47,6 +50,12 @@ def test_each_block_is_found_once_and_not_before_somebody_asks():
     assert next(second) is blocks[2] and next(second) is blocks[1] and found == [2, 1]
     assert next(first) is blocks[1] and found == [2, 1]
     assert all(A is B for A, B in zip(X.blocks, blocks, strict=True)) and found == [2, 1, 0]
+
+
+def test_a_copy_and_what_goes_to_another_process_are_complete():
+    for again in (copy.deepcopy, lambda X: pickle.loads(pickle.dumps(X))):
+        X, truth = again(lazy(three_blocks())), DirectSum(three_blocks())
+        assert type(X) is DirectSum and all(map(np.array_equal, dense(X).blocks, dense(truth).blocks))
 
 
 def test_too_few_blocks_are_an_error():

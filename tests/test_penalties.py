@@ -89,6 +89,17 @@ def test_equal_singular_values_and_the_zero_matrix_have_neither_penalty_nor_grad
         assert abs(np.linalg.norm(gradient.S) / (2 * size) - 1) <= 1e-3           # 2 S(SᵀS − α²I)/R, with S = size · orthogonal
 
 
+@pytest.mark.parametrize("dtype, powers", [(np.float32, (-60, -140, 60)), (np.float64, (-500, -1070, 500))])
+def test_the_penalty_of_a_multiple_is_its_square_times_as_large(dtype, powers):
+    """R(c S) = c² R(S), also where c² is no number any more, and ∇R(c S) = c ∇R(S), to the last bit but for subnormal numbers."""
+    W = LowRank(np.eye(5, 2, dtype=dtype), np.array([[1, 0.5], [0, 2]], dtype), np.eye(4, 2, dtype=dtype))
+    R, gradient = penalty(W)
+    for power in powers:
+        larger, slope = penalty(LowRank(W.U, np.ldexp(W.S, power), W.V))
+        assert larger == np.ldexp(float(R), 2 * power) and slope.dtype == dtype
+        assert np.abs(slope.S - np.ldexp(gradient.S, power)).max() <= np.finfo(dtype).smallest_subnormal
+
+
 def test_a_core_that_is_not_square_is_refused():
     with pytest.raises(ValueError, match=r"params: a core S of shape \(2, 3\)"):
         penalty(LowRank(np.eye(5, 2), np.ones((2, 3)), np.eye(5, 3)))

@@ -80,6 +80,15 @@ def test_a_retraction_within_the_bases_of_the_start_is_not_the_best_approximatio
         assert retracted(Y, 0, 0.1)[1] > truth + 0.01
 
 
+def test_a_real_start_is_retracted_from_complex_matrices():
+    """Also where its bases are complete. Planted: what is left where imaginary parts are dropped."""
+    Y = LowRank(np.eye(3, 2), np.diag([2.0, 1]), np.eye(2))
+    Z = Y + LowRank(np.ones((3, 1)), np.ones((1, 1)), np.array([[1], [1j]]))
+    truth = Z.dense()
+    assert norm(retract(Y, Z).dense() - truth) <= 1e-14 and norm(retract(Y, truth.real).dense() - truth) > 1
+    assert norm(retract(LowRank(Y.V, Y.S, Y.U), H(Z)).dense() - H(truth)) <= 1e-14
+
+
 def test_a_retraction_computes_no_singular_value_of_a_short_step():
     """Planted: a cut that takes the first coordinates for the dominant singular vectors."""
     rng = np.random.default_rng(0)

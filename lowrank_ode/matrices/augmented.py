@@ -26,7 +26,7 @@ def times(A, X, by_columns):
 class Augmented:
     """The m × (r + k) basis Û = [U0, [U0, B] C] with U0 (m, r), B (m, p), C (r + p, k).
 
-    Products with it come from products with U0 and B, which are never joined or multiplied out: Û @ P and A @ Û are ndarrays. Of the K that
+    Û @ P and A @ Û, which are ndarrays, come from products with U0 and B; these are not joined or multiplied out for them. Of the K that
     it was made of it may know the product, as long as somebody has K, and does not overwrite it: made_of = (a weak reference to K, a
     function that returns ÛᴴK).
     """

@@ -110,6 +110,9 @@ class LazyDirectSum(DirectSum):
     def __init__(self, blocks, count):
         self.count, self._waiting, self._found = count, blocks, []
 
+    def __reduce__(self):
+        return DirectSum, (self.blocks,)
+
     def from_last(self):
         for k in range(self.count):
             if k == len(self._found):

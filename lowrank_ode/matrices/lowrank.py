@@ -24,7 +24,7 @@ class LowRank:
     sums of factors the constructor acts block by block, and LowRank(Identity, W, Identity) is W itself.
 
     Who has multiplied with the factors already may say so: left = (X, UᴴX) and right = (X, VᴴX), kept under scaling and adjoint, spare the
-    products of U and V with matrices whose leading columns are X. A gradient Δ Zᴴ comes with those that backprop had to make.
+    products of U and V with matrices whose leading columns are X. None of these may be overwritten. A gradient Δ Zᴴ comes with both.
 
     Raises ValueError if a factor is not two-dimensional or the shapes do not fit.
 
@@ -44,7 +44,7 @@ class LowRank:
         if isinstance(S, DirectSum):
             return blockwise(cls)(U, S, V)
         if isinstance(U, Identity) and isinstance(V, Identity):
-            return S
+            return U @ S @ H(V)
         return object.__new__(cls)
 
     def __init__(self, U, S, V, left=None, right=None):

@@ -67,7 +67,7 @@ def cut(Y, tol=0.0, relative=False, max_rank=None):
 
 def _rank(sigma, tol, relative, max_rank):
     """The smallest r ≥ 1 with a tail (Σ_{i>r} σᵢ²)^½ ≤ θ, or max_rank if that is less; and θ."""
-    tails = [*accumulate(sigma[::-1].tolist(), math.hypot, initial=0.0)]    # in double precision: without underflow or overflow
+    tails = [*accumulate(sigma[::-1].tolist(), math.hypot, initial=0.0)]    # in double precision, and no square
     theta = float(tol) * tails[-1] if relative else float(tol)
     r = max(1, len(tails) - bisect_right(tails, theta))
     return min(r, max_rank or r), theta
@@ -163,7 +163,7 @@ def retract(Y, Z):
     It costs less where the bases of Z begin with those of Y, as those of Y plus a tangent vector do. The result is as near to the best as
     these are orthonormal.
 
-    Raises ValueError if Z has another shape than Y, or is not finite.
+    Raises ValueError if Z has another shape than Y, or, for a LowRank Y, is not finite.
     """
     if Z.shape != Y.shape:
         raise ValueError(f"Z: shape {Z.shape}, expected that of Y, {Y.shape}")
@@ -225,7 +225,7 @@ def _factors_of_basis(U, U0):
     sizes = np.maximum(sizes[k:], np.finfo(U.dtype).tiny)
     rest = rest / sizes
     Q = augment_in_factors(start, rest)
-    R = np.eye(Q.shape[1], U.shape[1], dtype=Q.dtype)
+    R = np.eye(Q.shape[1], U.shape[1], dtype=np.result_type(Q.dtype, U))
     R[:, k:] = Q.inner(rest) * sizes
     return (Q, R) if Q.shape[1] else (np.eye(len(U), 1, dtype=Q.dtype), np.zeros((1, U.shape[1]), Q.dtype))
 

@@ -92,9 +92,9 @@ class Network:
 
     def value_and_grad(self, params, x, labels):
         """Loss and its gradient, a DirectSum like params; the gradient of a weight is a LowRank Δ Zᵀ with a column an example (or pixel),
-        or for kernels, if smaller, an ndarray.
+        or for kernels, if smaller, an ndarray. Z of the first layer may be x itself, not a copy.
 
-        Raises ValueError for an empty batch, NaN or Inf in x, or labels out of range.
+        Raises ValueError for an empty batch, complex weights, NaN or Inf in x, or labels out of range.
         """
         loss, blocks = self.backprop(params, x, labels)
         return loss, DirectSum([*blocks][::-1])
@@ -102,9 +102,12 @@ class Network:
     def backprop(self, params, x, labels, scale=1):
         """`value_and_grad`, but the gradient, that of scale · loss, as an iterator over its blocks, the last one first.
 
-        Each is found when its turn comes, from params and x as they are then.
+        Each is found when its turn comes, from params and x as they are then; where the batch goes there and back in several parts, for
+        images or threads, not before the last part is back.
         """
         weights, x, dtype = self._checked(params, x)
+        if dtype.kind == "c":
+            raise ValueError(f"params: {dtype}, expected real weights; only `value` takes complex ones, for a complex step")
         labels, batch, first = np.asarray(labels), len(x), self._dense[0]
         if labels.shape[:1] != (batch,):
             raise ValueError(f"labels: shape {labels.shape}, expected one for each of {batch} examples")

@@ -24,7 +24,9 @@ def _penalty(W):
     if r != columns:
         raise ValueError(f"params: a core S of shape {S.shape}, expected a square one")
     check_state(W, "params")
+    size = float(np.abs(S).max()) or 1.0            # R(c S) = c² R(S): squares neither overflow nor underflow
+    S = S / size
     spread = H(S) @ S - (norm(S) ** 2 / r) * np.eye(r, dtype=S.dtype)
     R = norm(spread)
     even = R <= 10 * np.finfo(S.dtype).eps * norm(S) ** 2
-    return R, LowRank(U, np.zeros_like(S) if even else (2 / R) * (S @ spread), V)
+    return size**2 * R, LowRank(U, np.zeros_like(S) if even else size * ((2 / R) * (S @ spread)), V)
