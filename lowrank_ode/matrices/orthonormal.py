@@ -73,7 +73,7 @@ def augment_in_factors(U0, K):
         K = R[:, pivots[len(P):]]
         if T.shape[1] < len(T):
             kept = T.any(axis=1)
-            K = R if kept.any() or inside is not None else K        # what is left out now is not lost
+            K = R if inside is not None else K                      # what is left out now is not lost
             B, E, T = B[:, kept], E[:, kept], T[kept]
         Q, inside = Q.extended(B, -(E @ T), T), None
     return Q
