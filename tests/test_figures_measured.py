@@ -15,18 +15,18 @@ def test_a_ratio_is_the_median_of_those_in_a_round():
     assert timings.fastest(row) == timings.fastest({"seconds": dict(reversed(row["seconds"].items()))}) == 2
 
 
-def beyond_twice_their_products(data):
-    """(method, width, rank) of the steps on one thread that take more than twice the time of their matrix products."""
+def beyond_their_products(data, factor=2):
+    """(method, width, rank) of the steps on one thread that take more than `factor` times the time of their matrix products."""
     train, methods = ([row for row in data["rows"] if (row["what"], row["threads"]) == (what, "one") and row["rank"]]
                       for what in ("train", "methods"))
     pairs = [pair for row in train for pair in (("DLRT", row, "ours", "floor"), ("GeoLoRA", row, "GeoLoRA", "GeoLoRA, floor"))]
     pairs += [(name, row, name, f"{name}, floor") for row in methods for name in timings.INTEGRATORS]
-    return {(name, row["width"], row["rank"]) for name, row, step, floor in pairs if timings.over(row, step, floor) > 2}
+    return {(name, row["width"], row["rank"]) for name, row, step, floor in pairs if timings.over(row, step, floor) > factor}
 
 
 def cheaper_than_dense_and_than_pytorch(data):
     """Than dense at rank 10 of 500, and 400 of 5120, but not 100 of 500; break-even published < in PyTorch < ours; LeNet5 and PyTorch's;
-    two threads save 15 %, but at w = 500 up to rank 50, and are better ours than of BLAS, but at rank 10 of 500, where one is best."""
+    two threads save 15 %, but not at rank 10 of 500, and are better ours than of BLAS."""
     share = {(width, rank): part for width in (500, 5120) for rank, part in zip(*timings.shares(data, "train", width), strict=True)}
     published = list(timings.TIMINGS["train"]), np.divide(list(timings.TIMINGS["train"].values()), timings.TIMINGS["dense_train"])
     ranks = [int(timings.break_even(*curve).split()[1]) for curve in (published, *(timings.shares(data, "train", 5120, who)
@@ -35,20 +35,19 @@ def cheaper_than_dense_and_than_pytorch(data):
     ours = {(row["threads"], row["width"], row["rank"]): timings.seconds(row, "ours") for row in data["rows"] if row["what"] == "train"}
     one, two, of_blas = ([ours[threads, *case] for case in data["settings"]["points"]] for threads in ("one", "two", "two of BLAS"))
     return (max(share[500, 10], share[5120, 400]) < 1 < share[500, 100] and ranks[0] < ranks[1] < ranks[2]
-            and all(timings.over(row, "ours", "torch") < 1 for row in lenet) and one[0] < min(two[0], of_blas[0])
-            and list(np.less(two, np.multiply(0.85, one))) == [False] * 2 + [True] * 4
-            and list(np.less(two, of_blas)) == [False] + [True] * 5)
+            and all(timings.over(row, "ours", "torch") < 1 for row in lenet) and np.less(two, of_blas).all()
+            and list(np.less(two, np.multiply(0.85, one))) == [False] + [True] * 5)
 
 
 def beats_pytorch(data):
     """The three passes in PyTorch take twice as long as a step of DLRT at the six points, at w = 5120 two and a half times, at its rank 10
-    three times, on two threads 1.5 times at w = 500 up to rank 50; as one of GeoLoRA three times at w = 5120, and on one thread at rank 10
-    of 500, four points of six."""
+    three times, on two threads 1.5 times at w = 500 up to rank 50; as one of GeoLoRA three times at w = 5120, and on one thread 2.9 times
+    at rank 10 of 500."""
     rows = {(row["threads"], row["width"], row["rank"]): row for row in data["rows"] if row["what"] == "train"}
     cases = [(threads, *point) for threads in ("one", "two") for point in data["settings"]["points"]]
     least = dict.fromkeys(cases, 2) | {("two", 500, 10): 1.5, ("two", 500, 50): 1.5}
     wide = {case: 3 if case[2] == 10 else 2.5 for case in cases if case[1] == 5120}
-    three = {case: 3 for case in [*wide, ("one", 500, 10)]}
+    three = dict.fromkeys(wide, 3) | {("one", 500, 10): 2.9}
     return all(timings.over(rows[case], "torch", "ours") > (least | wide)[case]
                and timings.over(rows[case], "torch", "GeoLoRA") > (least | three)[case] for case in cases)
 
@@ -62,9 +61,9 @@ def slow_down(row, who, factor):
 def test_timings_claim():
     """Twice its matrix products, but for small ranks at w = 500; half of PyTorch's three passes; the tables of the docs are of the JSON."""
     data = stored("timings")
-    beyond = beyond_twice_their_products(data)
-    small = {(name, 500, rank) for name in ("DLRT", "GeoLoRA") for rank in (5, 10)} | {("projected Euler", 500, 10)}
-    assert beyond == small and beats_pytorch(data)
+    beyond = beyond_their_products(data)
+    assert {(width, rank) for _, width, rank in beyond} == {(500, 5), (500, 10)} and beats_pytorch(data)
+    assert not beyond_their_products(data, 2.5)
     assert [len(list(table(data))) for _, table in timings.TABLES.values()] == [9, 6, 8, 3] and cheaper_than_dense_and_than_pytorch(data)
     for factor, holds in ((1, True), (1.1, False)):                 # planted: slower steps of GeoLoRA
         slower = copy.deepcopy(data)
@@ -77,7 +76,7 @@ def test_timings_claim():
             slow_down(row, "ours", factor if row["what"] == what and row["rank"] else 1)
         assert not cheaper_than_dense_and_than_pytorch(wrong)
         assert beats_pytorch(wrong) == (what != "train")
-        assert any(width > 500 for _, width, _ in beyond_twice_their_products(wrong)) == (what == "train")
+        assert any(width > 500 for _, width, _ in beyond_their_products(wrong)) == (what == "train")
 
 
 def grows_like_n(data):
