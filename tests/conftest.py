@@ -3,6 +3,8 @@
 pytest --hypothesis-profile=thorough
 """
 
+import os
+
 import pytest
 from hypothesis import settings
 
@@ -12,6 +14,12 @@ from lowrank_ode.nets import networks
 settings.register_profile("ci", max_examples=100, derandomize=True, deadline=None)
 settings.register_profile("thorough", max_examples=1000, deadline=None)
 settings.load_profile("ci")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes():
+    """Processes that share the cores (`pytest -n auto`) have one BLAS thread each."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 @pytest.fixture
