@@ -55,7 +55,7 @@ def test_numbers_that_lapack_does_not_know_are_taken_in_double_precision(dtype):
 def test_rounding_errors_of_many_rows_of_one_sign_do_not_add_up(dtype, number, monkeypatch):
     """The basis of a column of the same number a million times, and of one beside it, which takes 10⁻⁵ or 10⁻¹³ of a million others.
 
-    Planted: one sum.
+    Planted: one sum; a threshold under which directions are rounding that is a hundred times as high, which loses the second column.
     """
     m, small = 10**6, 1e-5 if dtype == np.float32 else 1e-13
     ones, unit = np.full((m, 1), number, dtype), np.full((m, 1), m**-0.5, dtype)
@@ -67,6 +67,8 @@ def test_rounding_errors_of_many_rows_of_one_sign_do_not_add_up(dtype, number, m
     assert length <= ORTHONORMAL and columns == 2
     monkeypatch.setattr(augmented, "ROWS", m)
     assert off()[0] > 10 * ORTHONORMAL
+    monkeypatch.setattr(orthonormal, "DROP", 100 * orthonormal.DROP)
+    assert off()[1] == 1
 
 
 def nothing_left_out(monkeypatch):

@@ -109,6 +109,7 @@ def test_one_basis_may_be_an_identity():
     A = np.arange(6.0).reshape(2, 3)
     assert np.array_equal(LowRank(Identity(2), A, np.eye(4, 3)).dense(), A @ np.eye(3, 4))
     assert np.array_equal(LowRank(np.eye(4, 2), A, Identity(3)).dense(), np.eye(4, 2) @ A)
+    assert LowRank(Identity(2), A, Identity(3)) is A and np.array_equal(LowRank(Identity(2, 3), A, Identity(3, -1)), -3 * A)
 
 
 def test_scaling_leaves_the_bases_as_they_are():
