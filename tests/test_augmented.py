@@ -8,7 +8,7 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given
 from strategies import eps_of, lowrank_matrices, random_basis, seeds
-from test_orthonormal import bases_and_updates, missed
+from test_orthonormal import ORTHONORMAL, bases_and_updates, defect, missed
 
 from lowrank_ode import DLRT, DirectSum, LowRank
 from lowrank_ode.integrators import dlrt
@@ -38,24 +38,37 @@ def test_a_basis_in_factors_is_the_basis(case, seed):
     (m, k), size = truth.shape, 50 * eps_of(truth) * truth.shape[1]
     assert Q.shape == truth.shape and Q.dtype == truth.dtype and np.array_equal(Q.dense(), truth) and np.array_equal(H(Q), H(truth))
     A, P = rng.standard_normal((3, m)).astype(truth.dtype), rng.standard_normal((k, 2)).astype(truth.dtype)
-    assert np.linalg.norm(Q @ P - truth @ P) <= size * np.linalg.norm(P)
-    for found in (A @ Q, Q.combined(np.hstack([A @ U0, A @ Q.B]))):
+    assert np.linalg.norm(Q @ P - truth @ P) <= size * np.linalg.norm(P) and defect(Q @ np.eye(k, dtype=truth.dtype)) <= ORTHONORMAL
+    for found in (A @ Q, Q.combined(A @ Q.W)):
         assert np.linalg.norm(found - A @ truth) <= size * np.linalg.norm(A)
-    assert r == 0 or np.linalg.norm(Q.combined(np.hstack([A @ U0 + 1, A @ Q.B])) - A @ truth) > size * np.linalg.norm(A)
+    assert r == 0 or np.linalg.norm(Q.combined(A @ Q.W + (np.arange(Q.W.shape[1]) < r)) - A @ truth) > size * np.linalg.norm(A)
 
 
-def test_a_basis_grows_by_combinations_of_itself_and_new_columns():
+@pytest.mark.parametrize("columns", [0, 2, 3])
+def test_a_basis_in_factors_is_their_product(columns):
+    """Of T with a leading block 1 and any other columns, fewer than, as many as, or none beside those of W."""
     rng = np.random.default_rng(0)
-    U0, B1, B2, E, T = (rng.standard_normal(shape) for shape in ((9, 2), (9, 3), (9, 2), (2, 3), (3, 3)))
-    Q = Augmented(U0, U0[:, :0], np.zeros((2, 0)))
-    P, S = rng.standard_normal((5, 1)), rng.standard_normal((2, 1))
-    once = Q.extended(B1, E, T)
-    assert Q.dense() is U0 and np.allclose(once.dense(), np.hstack([U0, U0 @ E + B1 @ T]), rtol=1e-14)
-    twice = once.extended(B2, P, S)
-    assert np.allclose(twice.dense(), np.hstack([once.dense(), once.dense() @ P + B2 @ S]), rtol=1e-14) and twice.shape == (9, 6)
-    for basis in (Q, once, twice):
-        X = rng.standard_normal((basis.shape[1], 2))
-        assert np.allclose(basis @ X, basis.dense() @ X, rtol=1e-14) and np.allclose(B1.T @ basis, B1.T @ basis.dense(), rtol=1e-13)
+    W, T = rng.standard_normal((9, 5)), np.hstack([np.eye(5, 2), rng.standard_normal((5, columns))])
+    U0, X, Y = W[:, :2], rng.standard_normal((2 + columns, 2)), rng.standard_normal((9, 3))
+    Q = Augmented(U0, W, T)
+    assert np.allclose(Q.dense(), W @ T, rtol=1e-14) and np.array_equal(Q.dense()[:, :2], U0) and Q.shape == (9, 2 + columns)
+    assert (Q.dense() is U0) == (columns == 0)
+    for found, truth in ((Q @ X, W @ T @ X), (Y.T @ Q, Y.T @ W @ T), (Q.combined(Y.T @ W), Y.T @ W @ T), (Q.inner(Y), T.T @ W.T @ Y)):
+        assert np.allclose(found, truth, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64, np.complex128])
+@pytest.mark.parametrize("beside", [0, 1e-5, 1])
+def test_a_basis_in_factors_mends_rounding_errors_that_have_added_up_in_U0(dtype, beside):
+    """Up to half of the digits; whether K adds columns or none. Planted: no mending, as `augment` returns U0."""
+    rng = np.random.default_rng(0)
+    U0 = random_basis(rng, 40, 5, dtype)
+    U0 = (U0 + 0.1 * eps_of(U0) ** 0.5 * rng.standard_normal((40, 5))).astype(dtype)
+    K = (U0 @ rng.standard_normal((5, 4)) + beside * rng.standard_normal((40, 4))).astype(dtype)
+    Q = augment_in_factors(U0, K)
+    mended = Q @ np.eye(Q.shape[1], dtype=dtype)
+    assert Q.shape[1] == (9 if beside else 5) and defect(mended) <= ORTHONORMAL < defect(Q.dense())
+    assert norm(mended - Q.dense()) <= 5 * eps_of(U0) ** 0.5
 
 
 def test_factors_of_a_step_have_a_norm():
@@ -165,9 +178,9 @@ def test_of_a_K_that_one_round_resolves_coordinates_come_without_a_product(dtype
     where condition numbers are no larger than 30, it nearly is.
     """
     rng, p, right = np.random.default_rng(0), 9, orthonormal._coordinates
-    wrong = [lambda inside, T, D, C, pivots: right(inside, T, D, C, pivots[::-1]),
-             lambda inside, T, D, C, pivots: right(inside, T, D, 1.001 * C, pivots),
-             lambda inside, T, D, C, pivots: right(inside, np.eye(p), np.eye(p), C, pivots)]
+    wrong = [lambda inside, UB, C, pivots: right(inside, UB, C, pivots[::-1]),
+             lambda inside, UB, C, pivots: right(inside, UB, 1.001 * C, pivots),
+             lambda inside, UB, C, pivots: right(inside, np.eye(p), C, pivots)]
     worst, U0 = np.zeros(4), random_basis(rng, 40, 5, dtype)
     for _ in range(20):
         sigma = 10.0 ** rng.uniform(np.log10(4 * (10 * p * np.finfo(dtype).eps) ** 0.5), 0, p)

@@ -2,7 +2,8 @@
 
 A layer has n outputs, m inputs and the weight matrix W, dense or U S Vᵀ of rank r; activations Z (m, b) and errors Δ (n, b), b examples. A
 product of p × q and q × s counts 2 p q s, a Gram matrix XᵀX half of it, for one triangle is computed. Left out are the work on single
-entries, O(b (n + m) + n m), and decompositions and inverses of small matrices, O(r³). docs/6-speed.md has a table.
+entries, O(b (n + m) + n m), and decompositions and inverses of small matrices, also of those that mend a basis of bad condition, O(r³).
+docs/6-speed.md has a table.
 """
 
 from bisect import bisect_right
@@ -37,7 +38,7 @@ def step_flops(shape, rank, batch, passes=1, first=False):
     Raises ValueError unless 1 ≤ rank ≤ min(n, m), 1 ≤ batch and passes is 1 or 3.
 
     >>> step_flops((500, 500), None, batch=256), step_flops((500, 500), 20, 256), step_flops((500, 500), 20, 256, passes=3)
-    (384000000, 48038400, 103065600)
+    (384000000, 48054400, 103417600)
     """
     (n, m), b = shape, check_count("batch", batch)
     if passes not in (1, 3):
@@ -52,22 +53,23 @@ def step_flops(shape, rank, batch, passes=1, first=False):
 
     p = min(r, b) if passes == 1 else r                                 # columns that the bases grow by
     basis_updates = 2 * b * (n + m) * p                                 # Δ (ZᵀV0), Z (ΔᵀU0): the products in brackets are there
-    bases = (n + m) * (2 * (r + p) * r + r**2)                          # Û P, V̂ Q and their Gram matrices
+    bases = 2 * (n + m) * (r + p) * r                                   # Û P, V̂ Q
     galerkin = 2 * b * (r + p) ** 2                                     # (ÛᵀΔ) (ZᵀV̂)
     if passes == 1:
         augmented = _augmented(n, r, p, b) + _augmented(m, r, p, b)
         new_columns = 2 * b * (n + m) * p                               # of Û and V̂
         return forward_and_backward(r, core=True) + basis_updates + augmented + bases + new_columns + galerkin
-    augmented = (n + m) * (8 * r * p + 6 * p**2) + 6 * r * p**2         # with U0ᵀK taken, and multiplied out
+    augmented = (n + m) * 15 * r**2                                     # U0ᵀK, R, RᵀR, B, WᵀW, W T
     starts = 2 * (n + m) * r**2                                         # U0 S0, V0 S0ᵀ
+    polished = (n + m) * r**2                                           # Gram matrices of the new bases
     gradients = 2 * forward_and_backward(r, core=False) + forward_and_backward(2 * r, core=True)
-    return starts + gradients + basis_updates + augmented + bases + galerkin
+    return starts + gradients + basis_updates + augmented + bases + polished + galerkin
 
 
 def _augmented(n, r, p, b):
-    """Of a basis of n rows: U0ᵀK as (ΔᵀU0)ᵀ (ZᵀV0); R = K − U0 (U0ᵀK), RᵀR, B = R T, E = U0ᵀB, BᵀB; EᵀE, E T; the core of
-    2r rows times C, and C P."""
-    return 2 * b * r * p + n * (4 * r * p + 4 * p**2) + 3 * r * p**2 + 2 * (r + p)**2 * p + 2 * (r + p) * p * r
+    """Of a basis of n rows: U0ᵀK as (ΔᵀU0)ᵀ (ZᵀV0); R = K − U0 (U0ᵀK), RᵀR, B = R T, WᵀW for W = [U0, B]; the core of 2r rows times T, but
+    for what belongs to U0, and T P."""
+    return 2 * b * r * p + n * (2 * r * p + 3 * p**2 + (r + p)**2) + 2 * (r + p)**2 * p + 2 * (r + p)**2 * r
 
 
 def break_even(cost, most):
@@ -77,7 +79,7 @@ def break_even(cost, most):
     >>> [break_even(lambda rank, core=core: prediction_flops(layer, rank, core), most=5120) for core in (False, True)]
     [2560, 2120]
     >>> [break_even(lambda rank, passes=passes: step_flops(layer, rank, 256, passes), most=2560) for passes in (1, 3)]
-    [679, 332]
+    [661, 327]
     """
     return bisect_right(range(1, most + 1), cost(None), key=cost)
 

@@ -24,69 +24,48 @@ def times(A, X, by_columns):
 
 @dataclass(frozen=True, eq=False)
 class Augmented:
-    """The m × (r + k) basis Û = [U0, [U0, B] C] with U0 (m, r), B (m, p), C (r + p, k).
+    """The m × k basis Û = W T, which begins with U0 (m, r): W = [U0, B] (m, q) is orthonormal but for rounding errors, and an upper
+    triangular T (q, k) mends them, those of U0 as well.
 
-    Û @ P and A @ Û, which are ndarrays, come from products with U0 and B; these are not joined or multiplied out for them. Of the K that
-    it was made of it may know the product, as long as somebody has K, and does not overwrite it: made_of = (a weak reference to K, a
-    function that returns ÛᴴK).
+    Û @ P and A @ Û, which are ndarrays, come from products with W; Û is not multiplied out for them. Of the K that it was made of it may
+    know the product, as long as somebody has K, and does not overwrite it: made_of = (a weak reference to K, a function that returns ÛᴴK).
     """
 
     U0: np.ndarray
-    B: np.ndarray
-    C: np.ndarray
+    W: np.ndarray
+    T: np.ndarray
     made_of: tuple | None = None
     __array_ufunc__ = None      # ndarrays leave `A @ Û` to the method below
 
     @property
     def shape(self):
-        return len(self.U0), self.U0.shape[1] + self.C.shape[1]
+        return len(self.W), self.T.shape[1]
 
     @property
     def dtype(self):
-        return np.result_type(self.U0, self.B, self.C)
+        return self.W.dtype
 
     def dense(self):
-        """The ndarray; U0 itself where nothing was added to it."""
+        """The ndarray, with U0 itself in front; U0 where nothing was added to it."""
         r = self.U0.shape[1]
-        return np.hstack([self.U0, self.U0 @ self.C[:r] + self.B @ self.C[r:]]) if self.C.shape[1] else self.U0
+        return np.concatenate([self.U0, self.W @ self.T[:, r:]], axis=1) if self.T.shape[1] > r else self.U0
 
     def adjoint(self):
         return H(self.dense())
 
-    def extended(self, B, P, T):
-        """[Û, Û P + B T]."""
-        (p, k), C = self.C.shape, np.vstack([self._coordinates(P), T])
-        if not k:
-            return Augmented(self.U0, B, C)
-        return Augmented(self.U0, np.hstack([self.B, B]), np.hstack([np.pad(self.C, ((0, len(C) - p), (0, 0))), C]))
-
     def combined(self, X):
-        """A Û, from X = [A U0, A B]."""
-        return np.concatenate([X[:, :self.U0.shape[1]], X @ self.C], axis=1)
+        """A Û, from X = A W, with A U0 as it is."""
+        r = self.U0.shape[1]
+        return np.concatenate([X[:, :r], X @ self.T[:, r:]], axis=1)
 
     def inner(self, K):
         """Ûᴴ K."""
         if self.made_of and K is self.made_of[0]():
             return self.made_of[1]()
-        X = inner(K, self.U0)
-        return H(self.combined(np.hstack([X, inner(K, self.B)])) if self.B.shape[1] else X)
+        return H(inner(K, self.W) @ self.T)
 
     def __rmatmul__(self, A):
-        X = A @ self.U0
-        return self.combined(np.hstack([X, A @ self.B])) if self.B.shape[1] else X
+        return A @ self.W @ self.T
 
     def __matmul__(self, P):
-        r, X = self.U0.shape[1], self._coordinates(P)
-        product = self.U0 @ X[:r]
-        if len(X) > r:
-            product += self.B @ X[r:]
-        return product
-
-    def _coordinates(self, P):
-        """X with Û P = [U0, B] X."""
-        r = self.U0.shape[1]
-        if len(P) == r:
-            return P
-        X = self.C @ P[r:]
-        X[:r] += P[:r]
-        return X
+        return self.W @ (self.T @ P)

@@ -42,6 +42,16 @@ def _eye(n, dtype):
     return one
 
 
+def upper_half(D):
+    """The upper triangular N with N + Nᴴ = D, for a Hermitian D."""
+    return _upper_half(len(D), D.dtype) * D
+
+
+@lru_cache(maxsize=16)
+def _upper_half(n, dtype):
+    return (np.tri(n, k=-1).T + 0.5 * np.eye(n)).astype(dtype)
+
+
 def frobenius(X):
     """Frobenius norm of an array of floats; squares neither overflow nor underflow."""
     return _routine("nrm2", X.dtype, get_blas_funcs)(X.ravel("K")) if X.size else 0.0

@@ -8,7 +8,7 @@ import numpy as np
 
 from .augmented import Augmented, inner, times
 from .direct_sum import H, Identity, blockwise_in_threads
-from .lapack import eye_like, frobenius, inverted_upper, pivoted_cholesky, precision
+from .lapack import eye_like, frobenius, inverted_upper, pivoted_cholesky, precision, upper_half
 from .lowrank import LowRank, Sum, adjoint_times, array_of, columns
 from .products import dense
 
@@ -35,54 +35,78 @@ def augment(U0, K):
 
 
 def augment_in_factors(U0, K):
-    """The basis Û of `augment`, not of a dense block, as an `Augmented`, which is not multiplied out.
+    """The basis Û of `augment`, not of a dense block, as an `Augmented`, which is not multiplied out, and mends rounding errors of U0.
 
-    Û = [U0, [U0, B] C]. [U0, B] is orthonormal but for the rounding errors of one Gram–Schmidt process, which C mends.
+    Û = W T. W = [U0, B] is orthonormal but for the rounding errors of one Gram–Schmidt process, which T mends.
 
     Each round orthogonalises K against the basis, takes the directions that one Gram matrix resolves, and orthogonalises them again
-    ("twice is enough"), in C; what it does not resolve, a steeply graded rest, is left to the next round. A benign K takes one round.
+    ("twice is enough"), in T; what it does not resolve, a steeply graded rest, is left to the next round. A benign K takes one round.
     """
-    (m, r), (K, _, known) = U0.shape, columns(K)
+    K, _, known = columns(K)
     K = K if K.dtype.char in "fdFD" else K.astype(complex if K.dtype.kind == "c" else float)
     scale = frobenius(K)
     if not math.isfinite(scale):
         raise ValueError("K: NaN or Inf, or too large for its norm, in a basis update: the field is not finite, or the step size too large")
-    Q = Augmented(U0, U0[:, :0], np.zeros((r, 0), U0.dtype))
-    if scale == 0:
-        return Q
     eps, tiny = precision(K.dtype)
     least = (tiny / eps) ** 0.5 / (DROP * eps)
-    if not least <= scale <= 1 / least:                             # squares of what counts would be subnormal numbers, or infinite
+    if scale and not least <= scale <= 1 / least:                   # squares of what counts would be subnormal numbers, or infinite
         return augment_in_factors(U0, K * (1 / max(scale, tiny)))
-    inside = inner(U0, K) if known is None else H(adjoint_times(K, U0, known))
     eps = max(eps, precision(U0.dtype)[0])
-    while K.shape[1] and Q.shape[1] < m:
-        R = Q @ Q.inner(K) if inside is None else times(U0, inside, by_columns=K.strides[0] < K.strides[1])
-        np.subtract(K, R, out=R)
-        T, C, pivots = _independent(inner(R, R), (DROP * eps * scale) ** 2, RESOLVE * K.shape[1] * eps, m - Q.shape[1])
-        if not T.shape[1]:
-            break
-        B, P = R @ T, pivots[:len(C)]
-        if frobenius(T * C.diagonal()) > BENIGN * len(P):           # rounding errors of T are not those of a benign triangle
-            B += (R[:, P] - B @ C[:, :len(P)]) @ T[P]
-        E = Q.inner(B)
-        D = inner(B, B) - H(E) @ E
-        T = orthonormalising(D)
-        if T.shape == C.shape and inside is not None:               # done in one round: K = U0 inside + B C
-            return Augmented(U0, B, np.concatenate([-(E @ T), T]), (ref(K), partial(_coordinates, inside, T, D, C, pivots)))
-        K = R[:, pivots[len(P):]]
-        if T.shape[1] < len(T):
-            kept = T.any(axis=1)
-            K = R if inside is not None else K                      # what is left out now is not lost
-            B, E, T = B[:, kept], E[:, kept], T[kept]
-        Q, inside = Q.extended(B, -(E @ T), T), None
+    inside = inner(U0, K) if known is None else H(adjoint_times(K, U0, known))
+    R = times(U0, inside, by_columns=K.strides[0] < K.strides[1])
+    W, T, UB, C, pivots = _round(U0, np.subtract(K, R, out=R), scale, eps)
+    R = R if T.shape[1] < len(T) else R[:, pivots[len(C):]]         # what is left out now is not lost
+    if not R.shape[1]:                                              # done in one round: K = U0 inside + B C
+        return Augmented(U0, W, T, (ref(K), partial(_coordinates, inside, UB, C, pivots)))
+    Q = Augmented(U0, W, T)
+    while len(C) and R.shape[1] and Q.shape[1] < len(U0):
+        U = Q.dense()
+        R = R - U @ inner(U, R)
+        W, T, _, C, pivots = _round(U, R, scale, eps)
+        Q, R = Augmented(U0, W, T), R[:, pivots[len(C):]]
     return Q
 
 
-def _coordinates(inside, T, D, C, pivots):
-    """ÛᴴK for K = U0 inside + B C, the columns of C in the order of pivots, and ŨᴴB = TᴴD."""
+def _round(U, R, scale, eps):
+    """(W, T, ŨᴴB, C, pivots) with W = [U, B], and W T = [U, Ũ] orthonormal to rounding: one round of `augment`, for an R that is orthogonal
+    to U but for rounding, and a part of a K of norm `scale`. The columns pivots[:k] of R, k = len(C), are B C[:, :k].
+    """
+    q = U.shape[1]
+    T, C, pivots = _independent(inner(R, R), (DROP * eps * scale) ** 2, RESOLVE * R.shape[1] * eps, len(U) - q)
+    P = pivots[:len(C)]
+    W = np.empty((len(U), q + len(P)), np.result_type(U, R))
+    W[:, :q] = U
+    B = np.matmul(R, T, out=W[:, q:])
+    if frobenius(T * C.diagonal()) > BENIGN * len(P):               # rounding errors of T are not those of a benign triangle
+        B += (R[:, P] - B @ C[:, :len(P)]) @ T[P]
+    return W, *_mending(inner(W, W), q), C, pivots
+
+
+def _mending(G, q):
+    """(T, ŨᴴB) for the Gram matrix G of [U, B], q columns U: [U, B] T = [U, Ũ] is orthonormal, and has the range of [U, B], to rounding.
+
+    To first order T = I − N and ŨᴴB = I + N for G = I + N + Nᴴ. Where columns of B are not as near to orthonormal as that, those of Ũ come
+    from `orthonormalising` what of B is outside U; those of which less than half is so are left out.
+    """
+    one, eps = eye_like(G), precision(G.dtype)[0]
+    N = upper_half(G - one)
+    T, beside = one - N, frobenius(N[:, q:])
+    if beside <= 0.5 * eps ** 0.5:
+        return T, one[q:, q:] + N[q:, q:]
+    V, E, D = T[:q, :q], G[:q, q:], G[q:, q:]
+    if frobenius(E) * beside > 0.5 * eps:
+        E = H(V) @ E
+        D, E = D - H(E) @ E, V @ E
+    X = orthonormalising(D)
+    T = T[:, :q + X.shape[1]]
+    T[:q, q:], T[q:, q:] = -E @ X, X
+    return T, H(X) @ D
+
+
+def _coordinates(inside, UB, C, pivots):
+    """ÛᴴK for K = U0 inside + B C, the columns of C in the order of pivots, and UB = ŨᴴB."""
     X = np.empty_like(C)
-    X[:, pivots] = H(T) @ D @ C
+    X[:, pivots] = UB @ C
     return np.concatenate([inside, X])
 
 
@@ -108,12 +132,13 @@ def _independent(G, least, resolved, most):
     By Cholesky with pivoting, for at most `most` columns; it stops where the square of the distance of every other column from those it
     has is at most `least`, or `resolved` times the largest square.
     """
-    largest = max(G.diagonal().real.tolist())
+    largest = max(G.diagonal().real.tolist(), default=0)
+    if not (largest > least and most):
+        return np.zeros((len(G), 0), G.dtype), np.zeros((0, len(G)), G.dtype), np.arange(len(G))
     C, pivots, rank = pivoted_cholesky(G, max(least, resolved * largest))
-    rank = min(rank, most) if largest > least else 0
+    rank = min(rank, most)
     T = np.zeros((len(G), rank), G.dtype)
-    if rank:
-        T[pivots[:rank]] = inverted_upper(C[:rank, :rank])
+    T[pivots[:rank]] = inverted_upper(C[:rank, :rank])
     return T, C[:rank], pivots
 
 

@@ -67,7 +67,7 @@ def norm(X):
 
 
 def _adjoint_times_parts(factor, X, known):
-    """factorᴴ [U0, B] for X = [U0, [U0, B] C] in factors, so that C meets small matrices only; else factorᴴ X."""
+    """factorᴴ W for X = W T in factors, so that T meets small matrices only; else factorᴴ X."""
     if isinstance(X, Augmented):
-        return np.concatenate([adjoint_times(factor, X.U0, known), H(factor) @ X.B], axis=1)
+        return np.concatenate([adjoint_times(factor, X.U0, known), H(factor) @ X.W[:, X.U0.shape[1]:]], axis=1)
     return adjoint_times(factor, X, known)

@@ -37,7 +37,7 @@ def _truncated(Y, tol, relative, max_rank):
     check_finite("S", S, ": the field is not finite, or the step size too large")
     P, sigma, Qh = svd(S)
     r, _ = _rank(sigma, tol, relative, max_rank)
-    return LowRank(_polished(U @ P[:, :r]), np.diag(sigma[:r]), _polished(V @ H(Qh)[:, :r]))
+    return LowRank(_rotated(U, P[:, :r]), np.diag(sigma[:r]), _rotated(V, H(Qh)[:, :r]))
 
 
 @blockwise_in_threads
@@ -62,7 +62,7 @@ def cut(Y, tol=0.0, relative=False, max_rank=None):
     if found is None:
         return _truncated(Y, tol, relative, max_rank)
     P, S, Q = found
-    return LowRank(_polished(U @ P), size * S, _polished(V @ Q))
+    return LowRank(_rotated(U, P), size * S, _rotated(V, Q))
 
 
 def _rank(sigma, tol, relative, max_rank):
@@ -122,6 +122,11 @@ def _inverse(A, least):
     inverse = inverted(A)
     near = inverse is None or not least * frobenius(inverse) < len(A)**0.5
     return None if near else inverse
+
+
+def _rotated(U, P):
+    """U P, for orthonormal U and P; an `Augmented` U is so to rounding, others are polished."""
+    return U @ P if isinstance(U, Augmented) else _polished(U @ P)
 
 
 def _polished(U):
