@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -34,13 +36,23 @@ THREADS = {             # of the BLAS of NumPy and of SciPy, of PyTorch, of our 
 
 
 def measure(settings, what, threads, cases):
-    """[{who: [seconds, …]}] of the jobs of each case (width, rank), in turn in a fresh process."""
+    """[{who: [seconds, …]}] of the jobs of each case (width, rank), as `in_turn` finds them in a fresh process."""
     environment = {**os.environ, **{name: str(number) for name, number in THREADS[threads].items()}}
     found = subprocess.run([sys.executable, "-m", "figures._steps", json.dumps([settings, what, cases])], env=environment, text=True,
                            capture_output=True, cwd=Path(__file__).parent.parent)
     if found.returncode:
         raise RuntimeError(f"{what}, {threads}: {found.stderr.strip()}")
     return json.loads(found.stdout)
+
+
+def in_turn(settings, what, cases):
+    """[{who: [seconds, …]}] of the jobs of each case; all jobs of a width take turns, for what else the machine does changes with time."""
+    found = {}
+    for _, among in groupby(map(tuple, cases), key=itemgetter(0)):
+        jobs = {(case, who): job for case in among for who, job in JOBS[what](settings, *case).items()}
+        for (case, who), times in rounds(jobs, settings["repeats"], settings["seconds"]).items():
+            found.setdefault(case, {})[who] = times
+    return [found[tuple(case)] for case in cases]
 
 
 def rounds(jobs, repeats, seconds=0):
@@ -140,5 +152,4 @@ def _batch(rng, size):
 JOBS = {"train": training_jobs, "methods": method_jobs, "predict": prediction_jobs, "LeNet5": lenet_jobs}
 
 if __name__ == "__main__":
-    settings, what, cases = json.loads(sys.argv[1])
-    print(json.dumps([rounds(JOBS[what](settings, width, rank), settings["repeats"], settings["seconds"]) for width, rank in cases]))
+    print(json.dumps(in_turn(*json.loads(sys.argv[1]))))
