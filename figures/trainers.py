@@ -4,9 +4,9 @@ takes two, and this at a lower one than those that take three; GeoLoRA and proje
 The network 784-500-500-500-500-10 (relu, softmax cross-entropy), its hidden layers at a fixed rank, trained from the same random dense
 start, cut to this rank, by each integrator with Euler substeps, at equal cost: so many gradients, counted in passes over the training
 images. A gradient is a forward and a backward pass of a batch, whatever it is used for. Of two step sizes the one with the lowest loss on
-all training images at the end, for all integrators the larger one. Seconds are those of the steps; with --jobs 2 two runs share the
-machine. Projected Euler is projected RK of order 1; "vanilla" is gradient descent on both factors of W = A Bᵀ, and "dense" that on W, from
-the same start before it was cut. Default and --full: 5,000 real MNIST images.
+all training images at the end, for integrators of one or two gradients the larger one. Seconds are those of the steps; with --jobs 2 two
+runs share the machine. Projected Euler is projected RK of order 1; "vanilla" is gradient descent on both factors of W = A Bᵀ, and "dense"
+that on W, from the same start before it was cut. Default and --full: 5,000 real MNIST images.
 """
 
 import numpy as np
