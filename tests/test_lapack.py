@@ -85,14 +85,24 @@ def test_an_empty_matrix_is_no_matter_for_lapack(capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_hermitian_matrix_is_its_upper_half_and_the_adjoint_of_that(dtype):
+    """Planted: the diagonal in full."""
+    A = graded(7, dtype)
+    D = A + H(A)
+    N = lapack.upper_half(D)
+    assert N.dtype == dtype and np.array_equal(N, np.triu(N)) and np.array_equal(N + H(N), D)
+    assert not np.array_equal(np.triu(D) + H(np.triu(D)), D)
+
+
 def test_identities_are_for_reading_and_few_are_kept():
     one = lapack.eye_like(np.ones((3, 3), np.float32))
     assert np.array_equal(one, np.eye(3)) and one.dtype == np.float32
     with pytest.raises(ValueError, match="read-only"):
         one[0, 0] = 2
     for n in range(40):
-        lapack.eye_like(np.ones((n, n))), lapack.pivoted_cholesky(np.eye(n + 1), 0)
-    assert max(cached.cache_info().currsize for cached in (lapack._eye, lapack._below_diagonal)) < 20
+        lapack.upper_half(np.ones((n, n))), lapack.eye_like(np.ones((n, n))), lapack.pivoted_cholesky(np.eye(n + 1), 0)
+    assert max(cached.cache_info().currsize for cached in (lapack._upper_half, lapack._eye, lapack._below_diagonal)) < 20
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
