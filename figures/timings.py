@@ -21,7 +21,7 @@ from . import _style
 from ._published import TIMINGS
 from ._steps import INTEGRATORS, THREADS, baseline, measure
 
-DEFAULT = {"seed": 0, "batch": 256, "images": 250, "lenet_batch": 128, "lr": 1e-3, "repeats": 3, "seconds": 25,
+DEFAULT = {"seed": 0, "batch": 256, "images": 250, "lenet_batch": 128, "lr": 1e-3, "repeats": 3, "seconds": 12,
            "ranks": {"500": [5, 10, 20, 50, 100], "5120": [10, 40, 160, 400]}, "predict_ranks": [10, 160, 640, 1280, 2200, 2500],
            "lenet_ranks": [10, 40], "methods": [[500, 10], [500, 50], [5120, 40]],
            "points": [[500, 10], [500, 50], [500, 100], [5120, 10], [5120, 40], [5120, 160]]}

@@ -42,7 +42,7 @@ def beyond_their_products(data, factor=2):
 
 def cheaper_than_dense_and_than_pytorch(data):
     """Than dense at rank 10 of 500, and 400 of 5120, but not 100 of 500; break-even published < in PyTorch < ours; LeNet5 and PyTorch's;
-    two threads save 15 %, but not at rank 10 of 500, and are better ours than of BLAS."""
+    two threads save 15 %, and are better ours than of BLAS, but not at rank 10 of 500."""
     share = {(width, rank): part for width in (500, 5120) for rank, part in zip(*timings.shares(data, "train", width), strict=True)}
     published = list(timings.TIMINGS["train"]), np.divide(list(timings.TIMINGS["train"].values()), timings.TIMINGS["dense_train"])
     ranks = [int(timings.break_even(*curve).split()[1]) for curve in (published, *(timings.shares(data, "train", 5120, who)
@@ -51,7 +51,7 @@ def cheaper_than_dense_and_than_pytorch(data):
     ours = {(row["threads"], row["width"], row["rank"]): timings.seconds(row, "ours") for row in data["rows"] if row["what"] == "train"}
     one, two, of_blas = ([ours[threads, *case] for case in data["settings"]["points"]] for threads in ("one", "two", "two of BLAS"))
     return (max(share[500, 10], share[5120, 400]) < 1 < share[500, 100] and ranks[0] < ranks[1] < ranks[2]
-            and all(timings.over(row, "ours", "torch") < 1 for row in lenet) and np.less(two, of_blas).all()
+            and all(timings.over(row, "ours", "torch") < 1 for row in lenet) and np.less(two, of_blas)[1:].all()
             and list(np.less(two, np.multiply(0.85, one))) == [False] + [True] * 5)
 
 
