@@ -52,6 +52,19 @@ def test_each_block_is_found_once_and_not_before_somebody_asks():
     assert all(A is B for A, B in zip(X.blocks, blocks, strict=True)) and found == [2, 1, 0]
 
 
+def test_after_an_error_the_blocks_that_are_missing_are_named():
+    """What was found is there; the error itself is raised when it happens."""
+    blocks = three_blocks()
+    X = LazyDirectSum((blocks[k] if k else 1 / k for k in (2, 1, 0)), 3)
+    with pytest.raises(ZeroDivisionError):
+        norm(X)
+    found = X.from_last()
+    assert next(found) is blocks[2] and next(found) is blocks[1]
+    for again in (X.from_last, lambda: X.blocks):
+        with pytest.raises(RuntimeError, match="block 0: not there, for an error before"):
+            list(again())
+
+
 def test_a_copy_and_what_goes_to_another_process_are_complete():
     for again in (copy.deepcopy, lambda X: pickle.loads(pickle.dumps(X))):
         X, truth = again(lazy(three_blocks())), DirectSum(three_blocks())

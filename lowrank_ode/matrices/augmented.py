@@ -24,8 +24,8 @@ def times(A, X, by_columns):
 
 @dataclass(frozen=True, eq=False)
 class Augmented:
-    """The m × k basis Û = W T, which begins with U0 (m, r): W = [U0, B] (m, q) is orthonormal but for rounding errors, and an upper
-    triangular T (q, k) mends them, those of U0 as well.
+    """The m × k basis Û = W T, which begins with U0 (m, r): W = [U0, B] (m, q) is orthonormal but for rounding errors, and T (q, k), block
+    upper triangular and near to the identity, mends them, those of U0 as well.
 
     Û @ P and A @ Û, which are ndarrays, come from products with W; Û is not multiplied out for them. Of the K that it was made of it may
     know the product, as long as somebody has K, and does not overwrite it: made_of = (a weak reference to K, a function that returns ÛᴴK).

@@ -116,7 +116,10 @@ class LazyDirectSum(DirectSum):
     def from_last(self):
         for k in range(self.count):
             if k == len(self._found):
-                self._found.append(next(self._waiting))
+                block = next(self._waiting, None)
+                if block is None:
+                    raise RuntimeError(f"block {self.count - 1 - k}: not there, for an error before has ended what finds the blocks")
+                self._found.append(block)
             yield self._found[k]
 
     @property
