@@ -1,6 +1,6 @@
 """With one thread a low-rank training step takes half as long as three passes in PyTorch or less, by GeoLoRA at width 5120, and at rank 10
-of width 500, a third; less than twice as long as its matrix products alone, but at width 500 up to rank 20; at width 5120 it is cheaper
-than a dense one up to rank 400 at least.
+of width 500, a third; less than twice as long as its matrix products alone, but at width 500 up to rank 10, by GeoLoRA up to rank 20; at
+width 5120 it is cheaper than a dense one up to rank 400 at least.
 
 The network 784-w-w-w-w-10 in float32, w = 500 and 5120, batch 256: seconds of one DLRT step of fixed rank (tau 0, max_rank r), of one by
 GeoLoRA, of one with dense weights, and of a prediction for 250 images (K = U S and V stored), each time the second of two in a row. The
