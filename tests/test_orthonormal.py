@@ -86,10 +86,10 @@ def test_dependent_directions_are_dropped(case, seed):
 @pytest.mark.parametrize("decades", [0, 4, 8, 16])
 @pytest.mark.parametrize("p", [60, 200])
 def test_large_graded_blocks(dtype, decades, p, monkeypatch):
-    rng, rounds, one_round = np.random.default_rng(0), [], orthonormal._round
+    rng, rounds, one_round = np.random.default_rng(0), [], orthonormal._one_round
     U0 = random_basis(rng, 2000, 60, dtype)
     K = ((random_basis(rng, 2000, p) * np.logspace(0, -decades, p)) @ random_basis(rng, p, p)).astype(dtype)
-    monkeypatch.setattr(orthonormal, "_round", lambda *args: rounds.append(args) or one_round(*args))
+    monkeypatch.setattr(orthonormal, "_one_round", lambda *args: rounds.append(args) or one_round(*args))
     Q = augment(U0, K)
     assert defect(Q) <= ORTHONORMAL and missed(Q, K) <= RANGE
     assert decades or len(rounds) == 1          # a benign K takes one round

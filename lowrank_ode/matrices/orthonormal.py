@@ -54,7 +54,7 @@ def augment_in_factors(U0, K):
     eps = max(eps, precision(U0.dtype)[0])
     inside = inner(U0, K) if known is None else H(adjoint_times(K, U0, known))
     R = times(U0, inside, by_columns=K.strides[0] < K.strides[1])
-    W, T, UB, C, pivots = _round(U0, np.subtract(K, R, out=R), scale, eps)
+    W, T, UB, C, pivots = _one_round(U0, np.subtract(K, R, out=R), scale, eps)
     R = R if T.shape[1] < len(T) else R[:, pivots[len(C):]]         # what is left out now is not lost
     if not R.shape[1]:                                              # done in one round: K = U0 inside + B C
         return Augmented(U0, W, T, (ref(K), partial(_coordinates, inside, UB, C, pivots)))
@@ -62,12 +62,12 @@ def augment_in_factors(U0, K):
     while len(C) and R.shape[1] and Q.shape[1] < len(U0):
         U = Q.dense()
         R = R - U @ inner(U, R)
-        W, T, _, C, pivots = _round(U, R, scale, eps)
+        W, T, _, C, pivots = _one_round(U, R, scale, eps)
         Q, R = Augmented(U0, W, T), R[:, pivots[len(C):]]
     return Q
 
 
-def _round(U, R, scale, eps):
+def _one_round(U, R, scale, eps):
     """(W, T, ŨᴴB, C, pivots) with W = [U, B], and W T = [U, Ũ] orthonormal to rounding: one round of `augment`, for an R that is orthogonal
     to U but for rounding, and a part of a K of norm `scale`. The columns pivots[:k] of R, k = len(C), are B C[:, :k].
     """
