@@ -5,6 +5,7 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator
 
 COLOURS = {"projector splitting": "#1f6fb4", "projector splitting, order 2": "#6a4fb0", "BUG": "#d9822b", "adaptive BUG": "#2a8f4e",
@@ -44,8 +45,9 @@ def slope(ax, x, y, order):
 
 
 def label(ax, text, point, colour, offset=(4, 0)):
-    """A word on a curve, at a point of it, moved by offset in points."""
-    ax.annotate(text, point, color=colour, fontsize=7.5, xytext=offset, textcoords="offset points", va="center").set_in_layout(False)
+    """A word on a curve, at a point of it, moved by offset in points; over other curves, with a white edge."""
+    ax.annotate(text, point, color=colour, fontsize=7.5, xytext=offset, textcoords="offset points", va="center", zorder=4,
+                path_effects=[withStroke(linewidth=2, foreground="#ffffff")]).set_in_layout(False)
 
 
 def floor(ax, level, text=None, **options):
