@@ -22,7 +22,7 @@ METHODS = {
     "S⁻¹ factor ODE": FactorODE()}
 CLAIMS = {"order": "order", "exact_on_rank_r": "exact on\nrank-r curves", "keeps_symmetry": "keeps\nsymmetry", "keeps_norm": "keeps\nnorm",
           "descends": "descends", "robust": "robust", "adaptive": "adapts\nthe rank"}
-DEFAULT = {"seeds": 20, "claims": list(CLAIMS)}
+DEFAULT = {"seeds": 10, "claims": list(CLAIMS)}
 SETTINGS = {"small": {**DEFAULT, "seeds": 2}, "default": DEFAULT, "full": DEFAULT}
 
 

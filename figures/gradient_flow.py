@@ -22,7 +22,7 @@ from . import _style
 METHODS = {"projector splitting": lambda r: ProjectorSplitting(), "projector splitting, order 2": lambda r: ProjectorSplitting(order=2),
            "BUG": lambda r: BUG(), "adaptive BUG": lambda r: AdaptiveBUG(tol=0, max_rank=r), "DLRT": lambda r: DLRT(tau=0, max_rank=r)}
 DEFAULT = {"seed": 0, "examples": 300, "widths": [64, 20, 16, 10], "T": 2.0, "start_rank": 2, "rank": 12, "ranks": [2, 4, 8, 12, 14],
-           "steps": [8, 16, 32, 64, 128, 256], "steps_for_ranks": 64}
+           "steps": [8, 16, 32, 64, 128], "steps_for_ranks": 64}
 SETTINGS = {"small": {**DEFAULT, "ranks": [2, 8], "steps": [8, 32], "steps_for_ranks": 32}, "default": DEFAULT, "full": DEFAULT}
 LAYERS = {"layer 1 (20 × 64)": 0, "layer 2 (16 × 20)": 2}
 

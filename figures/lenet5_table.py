@@ -18,7 +18,7 @@ from ._published import LENET_DENSE, LENET_SHAPES, LENET_SLIDES, LENET_WEIGHTS
 from ._training import best_on_validation, dlrt_or_dense, mean_and_deviation
 
 DEFAULT = {"data": "mnist5k", "theta": [None, 0.09, 0.2, 0.45], "seeds": [0], "start_ranks": [15, 40, 100, None], "lr": [0.1, 0.1, 0.05],
-           "batch": 32, "epochs": 8}
+           "batch": 32, "epochs": 5}
 SETTINGS = {"small": {**DEFAULT, "theta": [0.2], "start_ranks": [5, 8, 10, None], "lr": 0.1, "epochs": 1, "batch": 512},
             "default": DEFAULT,
             "full": {**DEFAULT, "data": "mnist", "theta": [None, *list(LENET_SLIDES)[1:]], "seeds": [0, 1, 2, 3, 4],

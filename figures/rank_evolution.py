@@ -21,7 +21,7 @@ RUNS = {"0.05": {"tau": 0.05, "epochs": 13, "lr": [0.2, 0.2, 0.1, 0.1, 0.03], "b
         "0.15": {"tau": 0.15, "epochs": 10, "lr": [0.2, 0.1, 0.03], "batch": 64},
         "dense": {"tau": None, "epochs": 15, "lr": [0.2, 0.1, 0.05], "batch": 128}}
 DEFAULT = {"data": "mnist5k", "widths": [500] * 4, "start_rank": 150, "seed": 0, "every": 5,
-           "runs": {name: {**run, "epochs": 15} for name, run in RUNS.items()}}
+           "runs": {name: {**run, "epochs": 8} for name, run in RUNS.items()}}
 SMALL = {"data": "digits", "widths": [60] * 4, "start_rank": 30, "runs": {name: {**run, "epochs": 5} for name, run in RUNS.items()}}
 SETTINGS = {"small": {**DEFAULT, **SMALL},
             "default": DEFAULT, "full": {**DEFAULT, "data": "mnist", "every": 20, "runs": RUNS}}

@@ -14,7 +14,7 @@ from lowrank_ode.substeps import euler
 
 from . import _style
 
-DEFAULT = {"seed": 0, "shape": [30, 28], "terms": 12, "T": 4.0, "thetas": [1e-1, 1e-2, 1e-3, 1e-4], "steps": [4 * 2**k for k in range(12)]}
+DEFAULT = {"seed": 0, "shape": [30, 28], "terms": 12, "T": 4.0, "thetas": [1e-1, 1e-2, 1e-3, 1e-4], "steps": [4 * 2**k for k in range(11)]}
 SETTINGS = {"small": {**DEFAULT, "steps": [4, 64, 1024]}, "default": DEFAULT, "full": DEFAULT}
 
 

@@ -6,6 +6,7 @@ Frobenius norm. Random problems take an rng; `sigma` are the singular values of 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -82,11 +83,11 @@ def rank_r_curve(rng, m, n, sigma, speed=1.0):
     def A(t, W0=None):
         return (turn_U(t) @ U * (np.diag(S) * np.exp(c * t))) @ (turn_V(t) @ V).T
 
-    def derivative(t, Y):
+    def derivative(t):
         P, Q, s = turn_U(t) @ U, turn_V(t) @ V, np.diag(S) * np.exp(c * t)
         return (X @ P * s + P * (c * s)) @ Q.T + P * s @ (Z @ Q).T
 
-    return RankRCurve(derivative, Y0, A, lipschitz=0.0)
+    return RankRCurve(_of_time(derivative), Y0, A, lipschitz=0.0)
 
 
 def tangent_family(rng, m, n, sigma, source=0.0):
@@ -152,12 +153,12 @@ def lubich_oseledets(rng, n=100, r=10, noise=1e-3):
     def A(t, W0=None):
         return Q1(t) @ (A1 + np.exp(t) * A2) @ Q2(t).T
 
-    def derivative(t, Y):
+    def derivative(t):
         P, Q = Q1(t), Q2(t)
         W = P @ (A1 + np.exp(t) * A2) @ Q.T
         return X @ W + W @ Z.T + P @ (np.exp(t) * A2) @ Q.T
 
-    return RankRCurve(derivative, best_approximation(A(0), rank=r), A, lipschitz=0.0)
+    return RankRCurve(_of_time(derivative), best_approximation(A(0), rank=r), A, lipschitz=0.0)
 
 
 def schroedinger(rng, n=40, r=4):
@@ -184,6 +185,12 @@ def normal_part(Y, Z):
         return 0.0
     R = Z - Y.U @ (H(Y.U) @ Z)
     return np.linalg.norm(R - (R @ Y.V) @ H(Y.V))
+
+
+def _of_time(derivative):
+    """The field F(t, Y) = A'(t), found once for all substeps of a step that ask for it at the same t."""
+    found = lru_cache(maxsize=8)(derivative)
+    return lambda t, Y: found(t).copy()
 
 
 def _with_reference(kind, F, Y0, **constants):
