@@ -2,13 +2,12 @@
 
 import json
 import os
-import subprocess
 import sys
 import time
+from contextlib import ExitStack, contextmanager
 from functools import partial
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
+from subprocess import PIPE, Popen
 
 import numpy as np
 
@@ -28,6 +27,7 @@ except ImportError:
     baseline = None
 
 INTEGRATORS = [name for name in METHODS if name not in ("vanilla", "dense")]
+SHORT = 0.2             # seconds
 THREADS = {             # of the BLAS of NumPy and of SciPy, of PyTorch, of our own
     "one": {"OPENBLAS_NUM_THREADS": 1, "OMP_NUM_THREADS": 1, "LOWRANK_ODE_THREADS": 1},
     "two": {"OPENBLAS_NUM_THREADS": 1, "OMP_NUM_THREADS": 2, "LOWRANK_ODE_THREADS": 2},
@@ -35,37 +35,57 @@ THREADS = {             # of the BLAS of NumPy and of SciPy, of PyTorch, of our 
 }
 
 
-def measure(settings, what, threads, cases):
-    """[{who: [seconds, …]}] of the jobs of each case (width, rank), as `in_turn` finds them in a fresh process."""
+def measure(settings, what, width, ranks):
+    """{threads: [{who: [seconds, …]} of each rank]} of the jobs of a width, for ranks = {threads: [rank, …]}; a number a round.
+
+    With so many threads there is a process; in a round each in its turn does all its jobs, the others waiting, for what else the machine
+    does changes with time. So many rounds, and for so many seconds a process at least. Raises RuntimeError if a process fails.
+    """
+    taken = []
+    with ExitStack() as stack:
+        turns = {threads: stack.enter_context(_process(threads, settings, what, width, among)) for threads, among in ranks.items()}
+        began = time.perf_counter()
+        while len(taken) < settings["repeats"] or time.perf_counter() - began < settings["seconds"] * len(turns):
+            taken.append({threads: turn() for threads, turn in turns.items()})
+    return {threads: [{who: [found[threads][k][who] for found in taken] for who in those} for k, those in enumerate(taken[0][threads])]
+            for threads in ranks}
+
+
+@contextmanager
+def _process(threads, *question):
+    """A process with these threads, which has its jobs ready; in each turn it does all of them once, and their seconds are returned."""
     environment = {**os.environ, **{name: str(number) for name, number in THREADS[threads].items()}}
-    found = subprocess.run([sys.executable, "-m", "figures._steps", json.dumps([settings, what, cases])], env=environment, text=True,
-                           capture_output=True, cwd=Path(__file__).parent.parent)
-    if found.returncode:
-        raise RuntimeError(f"{what}, {threads}: {found.stderr.strip()}")
-    return json.loads(found.stdout)
+    with Popen([sys.executable, "-m", "figures._steps", json.dumps(question)], bufsize=0, stdin=PIPE, stdout=PIPE, stderr=PIPE,
+               env=environment, cwd=Path(__file__).parent.parent) as process:
+        def answer():
+            if line := process.stdout.readline():
+                return json.loads(line)
+            said, status = process.stderr.read().decode().strip(), process.wait()
+            raise RuntimeError(f"{question[1]}, threads: {threads}: {said} (exit status {status})")
+
+        def turn():
+            process.stdin.write(b"\n")
+            return answer()
+
+        answer()
+        yield turn
 
 
-def in_turn(settings, what, cases):
-    """[{who: [seconds, …]}] of the jobs of each case; all jobs of a width take turns, for what else the machine does changes with time."""
-    found = {}
-    for _, among in groupby(map(tuple, cases), key=itemgetter(0)):
-        jobs = {(case, who): job for case in among for who, job in JOBS[what](settings, *case).items()}
-        for (case, who), times in rounds(jobs, settings["repeats"], settings["seconds"]).items():
-            found.setdefault(case, {})[who] = times
-    return [found[tuple(case)] for case in cases]
+def answer_in_turns(settings, what, width, ranks):
+    """What such a process does: print a line when it is ready, and, for each line that it reads, [{who: seconds} of each rank]."""
+    jobs = [JOBS[what](settings, width, rank) for rank in ranks]
+    print("0", flush=True)
+    for _ in sys.stdin:
+        print(json.dumps([{who: _warm(job) for who, job in those.items()} for those in jobs]), flush=True)
 
 
-def rounds(jobs, repeats, seconds=0):
-    """Seconds of each job, a number a round: all in turn, so many times and for so many seconds at least; the second time of two: during
-    the first, threads of the job before may still hold a core."""
-    taken, began = [], time.perf_counter()
-    while len(taken) < repeats or time.perf_counter() - began < seconds:
-        taken.append([_second_time(job) for job in jobs.values()])
-    return dict(zip(jobs, zip(*taken, strict=True), strict=True))
+def _warm(job):
+    """Of a short job the second time of two: during the first, threads of the job before may still hold a core, and caches its numbers."""
+    first = _seconds(job)
+    return first if first > SHORT else _seconds(job)
 
 
-def _second_time(job):
-    job()
+def _seconds(job):
     start = time.perf_counter()
     job()
     return round(time.perf_counter() - start, 7)
@@ -127,11 +147,11 @@ def method_jobs(settings, width, rank):
 def prediction_jobs(settings, width, rank):
     """Outputs of a network with hidden weights K Vᵀ of this rank, None for dense ones."""
     rng, net = np.random.default_rng(settings["seed"]), mlp([784, *[width] * 4, 10])
-    (x, _), blocks = _batch(rng, settings["images"]), list(net.init(rng, dtype=np.float32).blocks)
+    (x, _), blocks = _batch(rng, settings["images"]), list(net.init(rng, rank and 1, np.float32).blocks)
     if rank:
-        for k, W in enumerate(blocks[:-2:2]):
-            r = min(rank, *W.shape)
-            blocks[2 * k] = outer(W[:, :r].copy(), rng.standard_normal((W.shape[1], r), np.float32) / np.float32(r**0.5))
+        for k, (m, n) in enumerate(net.weight_shapes[:-1]):
+            r = min(rank, m, n)
+            blocks[2 * k] = outer(*(rng.standard_normal((rows, r), np.float32) / np.float32(size**0.5) for rows, size in ((m, n), (n, r))))
     return {"ours": lambda: net.outputs(DirectSum(blocks), x)}
 
 
@@ -152,4 +172,4 @@ def _batch(rng, size):
 JOBS = {"train": training_jobs, "methods": method_jobs, "predict": prediction_jobs, "LeNet5": lenet_jobs}
 
 if __name__ == "__main__":
-    print(json.dumps(in_turn(*json.loads(sys.argv[1]))))
+    answer_in_turns(*json.loads(sys.argv[1]))
