@@ -137,6 +137,15 @@ def test_the_solution_starts_wherever_it_is_told_to(name):
     assert norm(p.solution(0.1, W0) - exact(p.F, 0, W0, 0.1)) <= 1e-12 and norm(p.solution(0.1, W0) - p.solution(0.1)) > 0.1
 
 
+def test_the_derivative_of_a_curve_is_the_callers_own_each_time():
+    """It is found once for the same t, and nobody who overwrites it changes what the next one gets."""
+    p = rank_r_curve(np.random.default_rng(0), 9, 8, SIGMA)
+    first = p.F(0.1, p.Y0)
+    kept = first.copy()
+    first *= 0
+    assert (p.F(0.1, p.Y0) == kept).all() and kept.any() and (p.F(0.2, p.Y0) != kept).any()
+
+
 @pytest.mark.parametrize("speed", [0.0, 0.3, 1.0])
 def test_the_bases_of_a_rank_r_curve_turn_at_its_speed(speed):
     """In the plane eˣᵗ is a rotation by the angle speed · t."""
