@@ -44,9 +44,11 @@ def test_subnormal_complex_and_whole_numbers_are_no_fault(dtype, size):
     assert Q.shape == (3, 1) and np.allclose(np.abs(Q), 3**-0.5, rtol=1e-6)
 
 
-@pytest.mark.parametrize("dtype", [np.float16, np.longdouble, np.clongdouble, object])
+@pytest.mark.parametrize("dtype", [np.float16, np.longdouble, np.clongdouble, object, int])
 def test_numbers_that_lapack_does_not_know_are_taken_in_double_precision(dtype):
     Q = augment(np.eye(4, 1), np.arange(8).reshape(4, 2).astype(dtype))
+    assert Q.shape == (4, 3) and Q.dtype == (complex if dtype == np.clongdouble else float) and defect(Q) <= ORTHONORMAL
+    Q = augment(np.eye(4, 1, dtype=dtype), np.arange(8.0).reshape(4, 2))            # or in the basis that there is
     assert Q.shape == (4, 3) and Q.dtype == (complex if dtype == np.clongdouble else float) and defect(Q) <= ORTHONORMAL
 
 

@@ -204,6 +204,14 @@ def test_a_direct_sum_acts_block_by_block_and_a_dense_block_unpacks_between_iden
         DirectSum([])
 
 
+def test_a_subclass_of_a_direct_sum_is_one():
+    class Weights(DirectSum):
+        pass
+
+    P = Weights([np.eye(2), np.ones((3, 1))])
+    assert all(np.array_equal(X, 2 * W) for X, W in zip((P + P).blocks, P.blocks, strict=True)) and np.isclose(norm(P), 5**0.5)
+
+
 @pytest.mark.parametrize("name", package.__all__)
 def test_what_acts_on_matrices_can_be_sent_to_another_process(name):
     assert pickle.loads(pickle.dumps(getattr(package, name))) is getattr(package, name)

@@ -65,6 +65,9 @@ class DirectSum:
         if not self.blocks:
             raise ValueError("blocks: got none, expected at least one matrix")
 
+    def __init_subclass__(cls):
+        SUMS.add(cls)
+
     def __repr__(self):
         return f"DirectSum({list(self.blocks)})"
 
@@ -100,6 +103,9 @@ class DirectSum:
     __rmul__ = __mul__
 
 
+SUMS = {DirectSum}      # and its subclasses: a type is looked up here in less time than `isinstance` takes
+
+
 class LazyDirectSum(DirectSum):
     """A direct sum of `count` blocks that an iterator finds, the last one first, when somebody asks for them.
 
@@ -125,9 +131,6 @@ class LazyDirectSum(DirectSum):
     @property
     def blocks(self):
         return (*self.from_last(),)[::-1]
-
-
-SUMS = {DirectSum, LazyDirectSum}
 
 
 def factors(X):

@@ -43,7 +43,7 @@ def augment_in_factors(U0, K):
     ("twice is enough"), in T; what it does not resolve, a steeply graded rest, is left to the next round. A benign K takes one round.
     """
     K, _, known = columns(K)
-    K = K if K.dtype.char in "fdFD" else K.astype(complex if K.dtype.kind == "c" else float)
+    U0, K = _floating(U0), _floating(K)
     scale = frobenius(K)
     if not math.isfinite(scale):
         raise ValueError("K: NaN or Inf, or too large for its norm, in a basis update: the field is not finite, or the step size too large")
@@ -65,6 +65,11 @@ def augment_in_factors(U0, K):
         W, T, _, C, pivots = _one_round(U, R, scale, eps)
         Q, R = Augmented(U0, W, T), R[:, pivots[len(C):]]
     return Q
+
+
+def _floating(X):
+    """X as it is in single or double precision, others in double."""
+    return X if X.dtype.char in "fdFD" else X.astype(complex if X.dtype.kind == "c" else float)
 
 
 def _one_round(U, R, scale, eps):
