@@ -94,6 +94,8 @@ def draw(data):
         _style.slope(left, data["h"][-4:], 0.7 * layer["against_h"]["DLRT"][-1], 1)
         left.axvline(2 / data["largest_curvature"], color="#777777", lw=0.9, ls=":")
         left.set(title=f"{layer['layer']}, rank {data['settings']['rank']}", ylabel="distance to the exact flow")
+        left.set_xticks(data["h"], [f"1/{round(1 / h)}" for h in data["h"]])
+        left.xaxis.set_minor_formatter("")
         right.set(title=f"{layer['layer']}, h = 1/{round(data['settings']['steps_for_ranks'] / data['settings']['T'])}")
     panels[1, 0].set_xlabel("step size h")
     panels[1, 1].set_xlabel("rank r")

@@ -94,7 +94,7 @@ def table(data):
 
 
 def draw(data):
-    figure, panels = _style.axes(1, len(data["nets"]), (4.4 * len(data["nets"]), 4.2), sharey=True, squeeze=False)
+    figure, panels = _style.axes(1, len(data["nets"]), (5 * len(data["nets"]), 4.2), sharey=True, squeeze=False)
     epochs, again = (data["settings"][key]["epochs"] for key in ("train", "retrain"))
     curves = {"from_start": (_style.COLOURS["DLRT"], -1, f"DLRT from the start, {epochs} epochs"),
               "retrained": ("#d9822b", -1, f"pruned, and {again} epochs of DLRT"), "pruned": ("#1f6fb4", 0, "pruned")}
@@ -113,5 +113,5 @@ def draw(data):
         ax.set_yticks([10, 50, 80, 90, 95, 97, 98, 99])
         ax.set(title=f"hidden layers of width {net['width']}", xlabel="rank of the hidden layers", ylim=(0, 99))
     panels[0][0].set_ylabel("test accuracy, %")
-    figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=7.5)
+    figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=2 * len(data["nets"]), fontsize=7.5)
     return figure
