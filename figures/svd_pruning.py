@@ -75,13 +75,17 @@ def from_start(settings, width, rank):
     return [record.accuracy for record in train(net, pruned(params, rank), data, DLRT(0, max_rank=rank), rng=rng, **settings["train"])]
 
 
+def trained(settings, width, rank):
+    """`from_start` at this rank; `pruning` for None."""
+    return from_start(settings, width, rank) if rank else pruning(settings, width)
+
+
 def compute(settings, run):
-    dense = run(pruning, {f"{width}": {"settings": settings, "width": width} for width in settings["widths"]})
-    start = run(from_start, {f"{width} {rank}": {"settings": settings, "width": width, "rank": rank}
-                             for width in settings["widths"] for rank in settings["ranks"]})
+    cases = [(width, rank) for width in settings["widths"] for rank in (None, *settings["ranks"])]
+    found = run(trained, {f"{width} {rank or 'dense'}": {"settings": settings, "width": width, "rank": rank} for width, rank in cases})
     return {"data": load(settings["data"]).name,
-            "nets": [{"width": width, **found, "ranks": [{**row, "from_start": start[f"{width} {row['rank']}"]} for row in found["ranks"]]}
-                     for width, found in zip(settings["widths"], dense.values(), strict=True)]}
+            "nets": [{"width": width, **dense, "ranks": [{**row, "from_start": found[f"{width} {row['rank']}"]} for row in dense["ranks"]]}
+                     for width in settings["widths"] for dense in [found[f"{width} dense"]]]}
 
 
 def table(data):
