@@ -27,7 +27,7 @@ except ImportError:
     baseline = None
 
 INTEGRATORS = [name for name in METHODS if name not in ("vanilla", "dense")]
-SHORT = 0.2             # seconds
+SHORT = 0.2             # seconds: what takes longer is timed as it is, without a first time
 THREADS = {             # of the BLAS of NumPy and of SciPy, of PyTorch, of our own
     "one": {"OPENBLAS_NUM_THREADS": 1, "OMP_NUM_THREADS": 1, "LOWRANK_ODE_THREADS": 1},
     "two": {"OPENBLAS_NUM_THREADS": 1, "OMP_NUM_THREADS": 2, "LOWRANK_ODE_THREADS": 2},
@@ -38,8 +38,10 @@ THREADS = {             # of the BLAS of NumPy and of SciPy, of PyTorch, of our 
 def measure(settings, what, width, ranks):
     """{threads: [{who: [seconds, …]} of each rank]} of the jobs of a width, for ranks = {threads: [rank, …]}; a number a round.
 
-    With so many threads there is a process; in a round each in its turn does all its jobs, the others waiting, for what else the machine
-    does changes with time. So many rounds, and for so many seconds a process at least. Raises RuntimeError if a process fails.
+    There is a process for each number of threads; in a round each in its turn does all its jobs while the others wait, for what else the
+    machine does changes with time. settings["repeats"] rounds at least, and as many as take settings["seconds"] a process.
+
+    Raises RuntimeError if a process fails.
     """
     taken = []
     with ExitStack() as stack:
@@ -52,16 +54,16 @@ def measure(settings, what, width, ranks):
 
 
 @contextmanager
-def _process(threads, *question):
+def _process(threads, settings, what, width, ranks):
     """A process with these threads, which has its jobs ready; in each turn it does all of them once, and their seconds are returned."""
     environment = {**os.environ, **{name: str(number) for name, number in THREADS[threads].items()}}
-    with Popen([sys.executable, "-m", "figures._steps", json.dumps(question)], bufsize=0, stdin=PIPE, stdout=PIPE, stderr=PIPE,
-               env=environment, cwd=Path(__file__).parent.parent) as process:
+    command = [sys.executable, "-m", "figures._steps", json.dumps([settings, what, width, ranks])]
+    with Popen(command, bufsize=0, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment, cwd=Path(__file__).parent.parent) as process:
         def answer():
             if line := process.stdout.readline():
                 return json.loads(line)
             said, status = process.stderr.read().decode().strip(), process.wait()
-            raise RuntimeError(f"{question[1]}, threads: {threads}: {said} (exit status {status})")
+            raise RuntimeError(f"{what}, threads: {threads}: {said} (exit status {status})")
 
         def turn():
             process.stdin.write(b"\n")

@@ -83,9 +83,11 @@ def trained(settings, width, rank):
 def compute(settings, run):
     cases = [(width, rank) for width in settings["widths"] for rank in (None, *settings["ranks"])]
     found = run(trained, {f"{width} {rank or 'dense'}": {"settings": settings, "width": width, "rank": rank} for width, rank in cases})
-    return {"data": load(settings["data"]).name,
-            "nets": [{"width": width, **dense, "ranks": [{**row, "from_start": found[f"{width} {row['rank']}"]} for row in dense["ranks"]]}
-                     for width in settings["widths"] for dense in [found[f"{width} dense"]]]}
+    nets = [{"width": width, **found[f"{width} dense"]} for width in settings["widths"]]
+    for net in nets:
+        for row in net["ranks"]:
+            row["from_start"] = found[f"{net['width']} {row['rank']}"]
+    return {"data": load(settings["data"]).name, "nets": nets}
 
 
 def table(data):

@@ -5,9 +5,8 @@ The network 784-500-500-500-500-10 (relu, softmax cross-entropy) with hidden lay
 dense start, its hidden layers cut to this rank; DLRT that keeps it; step sizes that fall. Each row changes one thing. Test accuracy after
 the last epoch, a point a seed, the mean as a bar. "momentum": P(Y)(G + μ M) takes the place of P(Y)G, and of M (a heavy ball on the
 matrices of rank r, μ = 0.9, a tenth of the step size). "basis each 5th step": bases augmented, the core alone trained for four batches,
-and then truncated. "at the end the core alone": in the last third. "a fifth of the inputs dropped": set to 0,
-drawn anew for each batch [SHKSS14]. 5,000 real MNIST images; default: one seed, and half the epochs; --full:
-three, which the sentences above are about.
+and then truncated. "at the end the core alone": in the last third. "a fifth of the inputs dropped": set to 0, drawn anew for each batch
+[SHKSS14]. 5,000 real MNIST images; default: one seed and 6 epochs; --full: three seeds and 12, which the sentences above are about.
 """
 
 import numpy as np

@@ -2,6 +2,7 @@
 
 import copy
 import io
+import itertools
 import json
 from contextlib import contextmanager
 from functools import partial
@@ -13,8 +14,9 @@ from test_figures import stored
 from figures import _steps, scaling, timings
 
 
-def test_processes_take_turns(monkeypatch):
-    """Of each a number a round."""
+@pytest.mark.parametrize("repeats, seconds, rounds", [(2, 0, 2), (1, 3, 3), (4, 3, 4)])
+def test_processes_take_turns(monkeypatch, repeats, seconds, rounds):
+    """Of each a number a round, so many rounds, and so many seconds a process, by a clock of turns taken."""
     log = []
 
     @contextmanager
@@ -25,9 +27,11 @@ def test_processes_take_turns(monkeypatch):
         yield turn
 
     monkeypatch.setattr(_steps, "_process", process)
-    found = _steps.measure({"repeats": 2, "seconds": 0}, "train", 7, {"one": [None, 3], "two": [3]})
-    assert log == [("one", "train", 7), ("two", "train", 7)] * 2
-    assert found == {"one": [{"a": [1, 3], "b": [None, None]}, {"a": [1, 3], "b": [3, 3]}], "two": [{"a": [2, 4], "b": [3, 3]}]}
+    monkeypatch.setattr(_steps.time, "perf_counter", lambda: len(log))
+    found = _steps.measure({"repeats": repeats, "seconds": seconds}, "train", 7, {"one": [None, 3], "two": [3]})
+    assert log == [("one", "train", 7), ("two", "train", 7)] * rounds
+    odd, even = ([*range(first, 2 * rounds + 1, 2)] for first in (1, 2))
+    assert found == {"one": [{"a": odd, "b": [None] * rounds}, {"a": odd, "b": [3] * rounds}], "two": [{"a": even, "b": [3] * rounds}]}
 
 
 @pytest.mark.parametrize("took, times", [(0.1, 2), (1, 1)])
@@ -41,6 +45,12 @@ def test_in_a_turn_each_job_is_done_once_and_a_short_one_twice(monkeypatch, caps
     ready, *turns = map(json.loads, capsys.readouterr().out.splitlines())
     assert ready == 0 and turns == [[{"a": took, "b": took}] * 2] * 2
     assert log == [(7, rank, who) for rank in (None, 3) for who in "ab" for _ in range(times)] * 2
+
+
+def test_processes_time_their_jobs():
+    found = _steps.measure({"seed": 0, "images": 4, "repeats": 2, "seconds": 0}, "predict", 12, {"one": [None, 3], "two": [3]})
+    took = [those["ours"] for threads, ranks in (("one", 2), ("two", 1)) for those in found[threads] if len(found[threads]) == ranks]
+    assert found.keys() == {"one", "two"} and len(took) == 3 and all(len(times) == 2 and min(times) > 0 for times in took)
 
 
 def test_a_process_that_fails_says_why():
@@ -123,8 +133,11 @@ def test_timings_claim():
             slow_down(row, "GeoLoRA", factor)
         assert beats_pytorch(slower) == holds
     assert two_threads_pay(data)
-    alone = {**data, "rows": [{**row, "threads": {"one": "two"}.get(row["threads"], "one")} for row in data["rows"]]}
-    assert not two_threads_pay(alone)                               # planted: one thread and two swapped
+    for factor, who in itertools.product((0.7, 1.5), ("ours", "GeoLoRA")):      # planted: faster and slower steps with two threads
+        wrong = copy.deepcopy(data)
+        for row in wrong["rows"]:
+            slow_down(row, who, factor if row["threads"] == "two" else 1)
+        assert not two_threads_pay(wrong)
     for what, factor in (("train", 2), ("LeNet5", 1.5)):            # planted: slower steps of ours, by kind
         wrong = copy.deepcopy(data)
         for row in wrong["rows"]:

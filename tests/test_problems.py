@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from strategies import seeds, spectra
 
-from lowrank_ode import AdaptiveBUG, DirectSum, ProjectorSplitting, best_approximation, evolve, tangent_projection
+from lowrank_ode import AdaptiveBUG, DirectSum, ProjectorSplitting, best_approximation, evolve, problems, tangent_projection
 from lowrank_ode.matrices import dense, norm
 from lowrank_ode.problems import (
     closed_constants,
@@ -137,13 +137,20 @@ def test_the_solution_starts_wherever_it_is_told_to(name):
     assert norm(p.solution(0.1, W0) - exact(p.F, 0, W0, 0.1)) <= 1e-12 and norm(p.solution(0.1, W0) - p.solution(0.1)) > 0.1
 
 
-def test_the_derivative_of_a_curve_is_the_callers_own_each_time():
-    """It is found once for the same t, and nobody who overwrites it changes what the next one gets."""
+def test_the_derivative_of_a_curve_is_found_once_and_is_the_callers_own_each_time(monkeypatch):
+    """Who overwrites it does not change what the next one gets."""
+    times, rotation = [], problems._rotation
+
+    def counting(*args):
+        X, turn = rotation(*args)
+        return X, lambda t: times.append(t) or turn(t)
+
+    monkeypatch.setattr(problems, "_rotation", counting)
     p = rank_r_curve(np.random.default_rng(0), 9, 8, SIGMA)
     first = p.F(0.1, p.Y0)
     kept = first.copy()
     first *= 0
-    assert (p.F(0.1, p.Y0) == kept).all() and kept.any() and (p.F(0.2, p.Y0) != kept).any()
+    assert (p.F(0.1, p.Y0) == kept).all() and kept.any() and (p.F(0.2, p.Y0) != kept).any() and times == [0.1, 0.1, 0.2, 0.2]
 
 
 @pytest.mark.parametrize("speed", [0.0, 0.3, 1.0])
