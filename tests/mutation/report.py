@@ -1,5 +1,7 @@
 """From outcomes and reasons to a page, and to complaints."""
 
+import textwrap
+
 
 def reasons(text):
     """{(file, change): reason} from blocks that are separated by empty lines: "# file" heads them; lines of the change, then the reason."""
@@ -33,5 +35,5 @@ def report(outcome, reasons):
             changes = [change for change in result["alive"] if ((file, change) in reasons) == listed]
             lines += ["", f"### {file}"] if changes else []
             for change in changes:
-                lines += ["", "```diff", change, "```", *(["", reasons[file, change]] if listed else [])]
+                lines += ["", "```diff", change, "```", *(["", textwrap.fill(reasons[file, change], 100)] if listed else [])]
     return "\n".join(lines) + "\n", complaints
