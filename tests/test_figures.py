@@ -169,6 +169,19 @@ def test_the_command_refuses_unknown_figures(capsys):
     assert "conservation, front, gradient_flow" in capsys.readouterr().err and Path(_run.FOLDER / "gradient_flow.py").exists()
 
 
+def test_what_times_the_machine_runs_only_if_it_is_named_or_with_clock(monkeypatch):
+    ran = []
+    monkeypatch.setattr(_run, "produce", lambda module, scale: ran.append(module) or {})
+    monkeypatch.setattr(_run, "tables", lambda module, data: {})
+    for options, expected in (([], set(NAMES) - {"ablation", "scaling", "timings"}),
+                              (["timings", "orders"], {"timings", "orders"}),
+                              (["--clock"], set(NAMES))):
+        for scale in ([], ["--small"]):
+            main([*options, *scale])
+            assert {module.__name__ for module in ran} == {f"figures.{name}" for name in expected}
+            ran.clear()
+
+
 def test_the_command_prints_the_tables_of_a_figure(capsys, monkeypatch):
     monkeypatch.setattr(_run, "redraw", lambda module, scale: stored(module.__name__.rpartition(".")[2]))
     main(["timings", "--redraw"])
