@@ -1,7 +1,9 @@
-"""python -m tests.mutation [--jobs N] [--alive] [FILE …]: break the core in each way that setup.cfg names, one by one; do the tests notice?
+"""python -m tests.mutation [--jobs N] [--alive] [FILE …]: do the tests notice a broken core?
 
-docs/mutation.json keeps, for each file, the outcome of its last run; docs/mutation-results.md shows it, beside the reasons why some mutants
-cannot be noticed (equivalent.txt). Ends with an error if a mutant lives without a reason, or a reason belongs to no mutant alive.
+It is broken in each way that mutation.cfg names, one by one. docs/mutation.json keeps, for each
+file, the outcome of its last run; docs/mutation-results.md shows it, beside the reasons why some
+mutants cannot be noticed (equivalent.txt). Ends with an error if a mutant lives without a reason,
+or a reason belongs to no mutant alive.
 """
 
 import argparse
@@ -24,10 +26,13 @@ EQUIVALENT, KILLERS = ROOT / "tests/mutation/equivalent.txt", ROOT / "tests/muta
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__.partition(": ")[2])
-    parser.add_argument("files", nargs="*", metavar="FILE", help="such as lowrank_ode/substeps.py (default: all that setup.cfg names)")
+    parser = argparse.ArgumentParser(prog="python -m tests.mutation",
+                                     description=__doc__.partition(": ")[2])
+    parser.add_argument("files", nargs="*", metavar="FILE", help="such as lowrank_ode/substeps.py "
+                        "(default: all that mutation.cfg names)")
     parser.add_argument("--jobs", type=int, default=1, help="processes side by side (default 1)")
-    parser.add_argument("--alive", action="store_true", help="only mutants that no test has killed yet, and that have no reason to live")
+    parser.add_argument("--alive", action="store_true", help="only mutants that no test has "
+                        "killed yet, and that have no reason to live")
     options = parser.parse_args()
     found = [mutant for file in options.files or CONFIG["mutation:tests"] for mutant in mutants(file)]
     outcome, killers = load(OUTCOME), load(KILLERS)

@@ -1,4 +1,4 @@
-"""The mutants of a file: what cosmic-ray and operators.py make of it, as setup.cfg says."""
+"""The mutants of a file: what cosmic-ray and operators.py make of it, as mutation.cfg says."""
 
 import ast
 import configparser
@@ -14,7 +14,7 @@ from . import operators
 
 ROOT = Path(__file__).parent.parent.parent
 CONFIG = configparser.ConfigParser(interpolation=configparser.ExtendedInterpolation())
-CONFIG.read(ROOT / "setup.cfg", encoding="utf-8")
+CONFIG.read(Path(__file__).with_name("mutation.cfg"), encoding="utf-8")
 
 
 class Mutant(NamedTuple):

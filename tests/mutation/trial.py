@@ -40,7 +40,7 @@ def prepare():
 
 
 def trial(mutant, hint=None):
-    """The test that fails or does not end, None if there is none; the tests of setup.cfg are run first, before them the hint."""
+    """The test that fails or does not end, None if there is none; the tests of mutation.cfg are run first, before them the hint."""
     path = Path(mutant.file)
     original = path.read_bytes()
     first = shlex.split(CONFIG["mutation:tests"][mutant.file])
