@@ -1,4 +1,5 @@
-"""Tables of figures inside the pages of docs/: what stands between `<!-- table NAME -->` and `<!-- end -->` is the file NAME.md."""
+"""Tables of figures inside the pages of docs/: what stands between `<!-- table NAME -->` and
+`<!-- end -->` is the file NAME.md."""
 
 import re
 from pathlib import Path

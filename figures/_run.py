@@ -1,8 +1,9 @@
 """Where results go, how they are resumed, and how a figure is made from them.
 
-A figure module has SETTINGS[scale], compute(settings, run) → dict and draw(data) → Figure; run(function, jobs) → results is `run_jobs`,
-with its folder NAME.jobs beside the JSON. scale is "small" (seconds, for a check that all is well; written to figures/small/), "default"
-(minutes) or "full" (paper scale; NAME_full.json, NAME_full.png, NAME_full.jobs).
+A figure module has SETTINGS[scale], compute(settings, run) → dict and draw(data) → Figure;
+run(function, jobs) → results is `run_jobs`, with its folder NAME.jobs beside the JSON. scale is
+"small" (seconds, for a check that all is well; written to figures/small/), "default" (minutes) or
+"full" (paper scale; NAME_full.json, NAME_full.png, NAME_full.jobs).
 """
 
 import io
@@ -19,12 +20,13 @@ SCALES = ("small", "default", "full")
 
 def paths(name, scale):
     """(JSON, PNG) of a figure."""
-    folder, suffix = (FOLDER / "small", "") if scale == "small" else (FOLDER, "_full" if scale == "full" else "")
+    folder = FOLDER / "small" if scale == "small" else FOLDER
+    suffix = "_full" if scale == "full" else ""
     return folder / f"{name}{suffix}.json", folder / f"{name}{suffix}.png"
 
 
 def produce(module, scale):
-    """Compute (resuming what an interrupted run left), write the JSON, draw it, write the PNG; returns the data."""
+    """Compute, resuming what an interrupted run left; write JSON and PNG; returns the data."""
     name = module.__name__.rpartition(".")[2]
     json_path, _ = paths(name, scale)
     json_path.parent.mkdir(exist_ok=True)
@@ -41,7 +43,8 @@ def produce(module, scale):
 
 
 def redraw(module, scale):
-    """Draw a figure from its JSON, without computing; write its tables, if it has any, as NAME.md, and into the pages that show them.
+    """Draw a figure from its JSON, without computing; write its tables, if it has any, as NAME.md,
+    and into the pages that show them.
 
     Returns the data.
     """
@@ -59,8 +62,13 @@ def redraw(module, scale):
 
 
 def tables(module, data):
-    """{ending: Markdown} of the tables of a figure: HEAD and table(data), or TABLES = {ending: (HEAD, table)} where there are several."""
-    several = getattr(module, "TABLES", {"": (module.HEAD, module.table)} if hasattr(module, "HEAD") else {})
+    """{ending: Markdown} of the tables of a figure: HEAD and table(data), or, where there are
+    several, TABLES = {ending: (HEAD, table)}."""
+    one = {"": (module.HEAD, module.table)} if hasattr(module, "HEAD") else {}
     source = f"Data: {data['data']}.\n\n" if "data" in data else ""
-    return {ending: source + "\n".join([head, "|---" * (head.count("|") - 1) + "|", *table(data)]) + "\n"
-            for ending, (head, table) in several.items()}
+
+    def text(head, table):
+        rule = "|---" * (head.count("|") - 1) + "|"
+        return source + "\n".join([head, rule, *table(data)]) + "\n"
+
+    return {ending: text(*pair) for ending, pair in getattr(module, "TABLES", one).items()}

@@ -1,7 +1,8 @@
-"""The three-pass scheme of the paper in PyTorch, for timing only: three forward and backward passes (K, L, S), Householder QR.
+"""The three-pass scheme of the paper in PyTorch, for timing only: three forward and backward passes
+(K, L, S), Householder QR.
 
-Layers are (U, S, V, bias) with a dense last layer, SGD substeps, the basis augmented to 2r and cut to rank r again: what a released
-implementation does in a step, without its overhead.
+Layers are (U, S, V, bias) with a dense last layer, SGD substeps, the basis augmented to 2r and cut
+to rank r again: what a released implementation does in a step, without its overhead.
 """
 
 import math
@@ -23,7 +24,7 @@ def network(widths, rank, seed=0):
 
 
 def loss_of(x, labels, factors):
-    """factors: for each layer (left, right, bias) of the weight left · rightᵀ, right None for a dense one."""
+    """factors: for each layer (left, right, bias), its weight left · rightᵀ, or left if dense."""
     for k, (left, right, b) in enumerate(factors):
         x = (x @ left.T if right is None else (x @ right) @ left.T) + b
         x = torch.relu(x) if k < len(factors) - 1 else x
@@ -38,29 +39,36 @@ def gradients(x, labels, factors, wanted):
 
 def dense_step(layers, x, labels, lr):
     tensors = [tensor.detach() for layer in layers for tensor in layer]
-    grads = gradients(x, labels, [(W, None, b) for W, b in zip(tensors[::2], tensors[1::2], strict=True)], tensors)
+    factors = [(W, None, b) for W, b in zip(tensors[::2], tensors[1::2], strict=True)]
+    grads = gradients(x, labels, factors, tensors)
     with torch.no_grad():
         new = [tensor - lr * grad for tensor, grad in zip(tensors, grads, strict=True)]
     return [new[k:k + 2] for k in range(0, len(new), 2)]
 
 
 def three_pass_step(layers, x, labels, lr, rank):
-    """One step of adaptive DLRT [SZKCT22, Algorithm 1] of rank `rank`; the S-pass also moves the biases and the dense layer."""
+    """One step of adaptive DLRT [SZKCT22, Algorithm 1] of rank `rank`; the S-pass also moves the
+    biases and the dense layer."""
     low, last = layers[:-1], layers[-1]
     K = [U @ S for U, S, _, _ in low]
     L = [V @ S.T for _, S, V, _ in low]
     tail = [(last[0], None, last[1])]
-    grad_K = gradients(x, labels, [(k, V, b) for k, (_, _, V, b) in zip(K, low, strict=True)] + tail, K)
-    grad_L = gradients(x, labels, [(U, right, b) for right, (U, _, _, b) in zip(L, low, strict=True)] + tail, L)
+    in_K = [(k, V, b) for k, (_, _, V, b) in zip(K, low, strict=True)]
+    in_L = [(U, right, b) for right, (U, _, _, b) in zip(L, low, strict=True)]
+    grad_K = gradients(x, labels, in_K + tail, K)
+    grad_L = gradients(x, labels, in_L + tail, L)
     with torch.no_grad():
-        bases = [(torch.linalg.qr(torch.cat([k - lr * gk, U], 1))[0], torch.linalg.qr(torch.cat([right - lr * gl, V], 1))[0])
+        bases = [(torch.linalg.qr(torch.cat([k - lr * gk, U], 1))[0],
+                  torch.linalg.qr(torch.cat([right - lr * gl, V], 1))[0])
                  for k, gk, right, gl, (U, _, V, _) in zip(K, grad_K, L, grad_L, low, strict=True)]
-        cores = [(U1.T @ U) @ S @ (V.T @ V1) for (U1, V1), (U, S, V, _) in zip(bases, low, strict=True)]
+        cores = [(U1.T @ U) @ S @ (V.T @ V1)
+                 for (U1, V1), (U, S, V, _) in zip(bases, low, strict=True)]
     biases, W, b = [layer[3].detach() for layer in low], last[0].detach(), last[1].detach()
     wanted = [*cores, *biases, W, b]
     for tensor in wanted:
         tensor.requires_grad_()
-    factors = [(U1 @ S, V1, bias) for (U1, V1), S, bias in zip(bases, cores, biases, strict=True)] + [(W, None, b)]
+    factors = [(U1 @ S, V1, bias)
+               for (U1, V1), S, bias in zip(bases, cores, biases, strict=True)] + [(W, None, b)]
     grads = torch.autograd.grad(loss_of(x, labels, factors), wanted)
     with torch.no_grad():
         new = [tensor - lr * grad for tensor, grad in zip(wanted, grads, strict=True)]
@@ -75,16 +83,17 @@ def lenet(seed=0):
     """LeNet5: four weights, each with its bias."""
     torch.manual_seed(seed)
     shapes = [(20, 1, 5, 5), (50, 20, 5, 5), (500, 800), (10, 500)]
-    return [X for s in shapes for X in (torch.randn(s) * (2 / math.prod(s[1:])) ** 0.5, torch.zeros(s[0]))]
+    return [X for s in shapes
+            for X in (torch.randn(s) * (2 / math.prod(s[1:])) ** 0.5, torch.zeros(s[0]))]
 
 
 def lenet_step(tensors, x, labels, lr):
     """One step of stochastic gradient descent of LeNet5, dense."""
-    F, (W1, b1, W2, b2, W3, b3, W4, b4) = torch.nn.functional, [tensor.detach().requires_grad_() for tensor in tensors]
+    F, wanted = torch.nn.functional, [tensor.detach().requires_grad_() for tensor in tensors]
+    W1, b1, W2, b2, W3, b3, W4, b4 = wanted
     z = F.max_pool2d(torch.relu(F.conv2d(x.reshape(-1, 1, 28, 28), W1, b1)), 2)
     z = F.max_pool2d(torch.relu(F.conv2d(z, W2, b2)), 2).flatten(1)
     loss = F.cross_entropy(F.linear(torch.relu(F.linear(z, W3, b3)), W4, b4), labels)
-    wanted = [W1, b1, W2, b2, W3, b3, W4, b4]
     grads = torch.autograd.grad(loss, wanted)
     with torch.no_grad():
         return [X - lr * G for X, G in zip(wanted, grads, strict=True)]

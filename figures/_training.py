@@ -11,10 +11,13 @@ from lowrank_ode.substeps import euler
 from lowrank_ode.training import train
 
 # Integrators as trainers, at a fixed rank.
-METHODS = {"projector splitting": lambda r: ProjectorSplitting(solve=euler), "BUG": lambda r: BUG(solve=euler),
-           "adaptive BUG": lambda r: AdaptiveBUG(0, max_rank=r, solve=euler), "DLRT": lambda r: DLRT(0, max_rank=r),
-           "parallel BUG": lambda r: ParallelBUG(0, max_rank=r, solve=euler), "GeoLoRA": lambda r: GeoLoRA(0, max_rank=r),
-           "projected Euler": lambda r: ProjectedRK(1), "abc-PSI": lambda r: ABCPSI(0, max_rank=r, solve=euler),
+METHODS = {"projector splitting": lambda r: ProjectorSplitting(solve=euler),
+           "BUG": lambda r: BUG(solve=euler),
+           "adaptive BUG": lambda r: AdaptiveBUG(0, max_rank=r, solve=euler),
+           "DLRT": lambda r: DLRT(0, max_rank=r),
+           "parallel BUG": lambda r: ParallelBUG(0, max_rank=r, solve=euler),
+           "GeoLoRA": lambda r: GeoLoRA(0, max_rank=r), "projected Euler": lambda r: ProjectedRK(1),
+           "abc-PSI": lambda r: ABCPSI(0, max_rank=r, solve=euler),
            "vanilla": lambda r: FactorDescent(), "dense": lambda r: Dense(euler)}
 
 
@@ -27,21 +30,25 @@ def network(data, widths):
 
 
 def dense_start_cut(net, rank, rng):
-    """A random dense start, its hidden layers cut to this rank: singular values as those of a random matrix fall, not all alike."""
+    """A random dense start, its hidden layers cut to this rank: singular values as those of a
+    random matrix fall, not all alike."""
     return pruned(net.init(rng, dtype=np.float32), rank)
 
 
 def best_on_validation(net, start, data, method, lr, batch, epochs, seed, drop=0.0):
-    """Train on 5/6 of the training images; the epoch with the highest accuracy on the other 1/6, and its accuracy on the test images.
+    """Train on 5/6 of the training images; the epoch with the highest accuracy on the other 1/6,
+    and its accuracy on the test images.
 
     The seed draws the images held out, and the batches.
     """
     records, best = [], None
-    for record in train(net, start, hold_out(data, 1 / 6, seed), method, lr, batch, epochs, seed, drop=drop):
+    for record in train(net, start, hold_out(data, 1 / 6, seed), method, lr, batch, epochs,
+                        seed, drop=drop):
         records.append(record.summary())
         if best is None or record.accuracy > best.accuracy:
             best = record
-    return {"epoch": best.epoch, "validation": best.accuracy, "accuracy": net.accuracy(best.params, data.test_x, data.test_labels),
+    return {"epoch": best.epoch, "validation": best.accuracy,
+            "accuracy": net.accuracy(best.params, data.test_x, data.test_labels),
             "ranks": best.ranks, "records": records}
 
 

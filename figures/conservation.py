@@ -1,9 +1,10 @@
-"""Projector splitting keeps norm and energy of a Schrödinger wave, adaptive and midpoint BUG but for what truncation cuts off; fixed-rank
-and parallel BUG lose them.
+"""Projector splitting keeps norm and energy of a Schrödinger wave, adaptive and midpoint BUG but
+for what truncation cuts off; fixed-rank and parallel BUG lose them.
 
-The discrete Schrödinger equation i Y' = D Y + Y Dᵀ − V Y V, complex 40 × 40 matrices, from rank 4, h = 0.05, RK4 substeps (16 to a step).
-Left: the change of ‖Y‖² since the start; a truncation takes away the square of its tail, and dashed is the sum of these for adaptive BUG.
-Right: the change of the energy ⟨Y, 𝓗[Y]⟩. Truncation at tolerance 1e-6 and rank 8, which is reached in the second step.
+The discrete Schrödinger equation i Y' = D Y + Y Dᵀ − V Y V, complex 40 × 40 matrices, from rank 4,
+h = 0.05, RK4 substeps (16 to a step). Left: the change of ‖Y‖² since the start; a truncation takes
+away the square of its tail, and dashed is the sum of these for adaptive BUG. Right: the change of
+the energy ⟨Y, 𝓗[Y]⟩. Truncation at tolerance 1e-6 and rank 8, which is reached in the second step.
 """
 
 import numpy as np
@@ -17,7 +18,8 @@ from lowrank_ode.substeps import repeated, rk4
 
 from . import _style
 
-DEFAULT = {"seed": 0, "n": 40, "rank": 4, "max_rank": 8, "tol": 1e-6, "T": 4.0, "steps": 80, "substeps": 16}
+DEFAULT = {"seed": 0, "n": 40, "rank": 4, "max_rank": 8, "tol": 1e-6, "T": 4.0,
+           "steps": 80, "substeps": 16}
 SETTINGS = {"small": {**DEFAULT, "T": 0.5, "steps": 10}, "default": DEFAULT, "full": DEFAULT}
 
 
@@ -25,29 +27,36 @@ def compute(settings, run):
     problem, methods = problem_and_methods(settings)
     return {"t": [settings["T"] * k / settings["steps"] for k in range(settings["steps"] + 1)],
             "tails": run(tails, {"tails": {"settings": settings}})["tails"],
-            "energy": problem.energy(problem.Y0), "runs": run(changes, {name: {"settings": settings, "name": name} for name in methods})}
+            "energy": problem.energy(problem.Y0),
+            "runs": run(changes, {name: {"settings": settings, "name": name} for name in methods})}
 
 
 def problem_and_methods(settings):
-    fine, options = repeated(rk4, settings["substeps"]), {"tol": settings["tol"], "max_rank": settings["max_rank"]}
-    methods = {"projector splitting": ProjectorSplitting(solve=fine), "BUG": BUG(fine), "adaptive BUG": AdaptiveBUG(**options, solve=fine),
-               "parallel BUG": ParallelBUG(**options, solve=fine), "midpoint BUG": MidpointBUG(**options, solve=fine)}
-    return schroedinger(np.random.default_rng(settings["seed"]), settings["n"], settings["rank"]), methods
+    fine = repeated(rk4, settings["substeps"])
+    options = {"tol": settings["tol"], "max_rank": settings["max_rank"]}
+    methods = {"projector splitting": ProjectorSplitting(solve=fine), "BUG": BUG(fine),
+               "adaptive BUG": AdaptiveBUG(**options, solve=fine),
+               "parallel BUG": ParallelBUG(**options, solve=fine),
+               "midpoint BUG": MidpointBUG(**options, solve=fine)}
+    rng = np.random.default_rng(settings["seed"])
+    return schroedinger(rng, settings["n"], settings["rank"]), methods
 
 
 def changes(settings, name):
     """Of norm and energy since the start, after each step."""
     problem, methods = problem_and_methods(settings)
     square, energy = norm(problem.Y0) ** 2, problem.energy(problem.Y0)
-    run = [Y for _, Y in evolve(methods[name], problem.Y0, problem.F, (0, settings["T"]), settings["steps"])]
-    return {"square": [norm(Y) ** 2 - square for Y in run], "energy": [problem.energy(Y) - energy for Y in run],
-            "ranks": [Y.rank for Y in run]}
+    run = [Y for _, Y in evolve(methods[name], problem.Y0, problem.F, (0, settings["T"]),
+                                settings["steps"])]
+    return {"square": [norm(Y) ** 2 - square for Y in run],
+            "energy": [problem.energy(Y) - energy for Y in run], "ranks": [Y.rank for Y in run]}
 
 
 def tails(settings):
     """Squares of the tails that adaptive BUG cuts off, added up."""
     problem, methods = problem_and_methods(settings)
-    method, h, lost, Y = methods["adaptive BUG"], settings["T"] / settings["steps"], [0.0], problem.Y0
+    method, h = methods["adaptive BUG"], settings["T"] / settings["steps"]
+    lost, Y = [0.0], problem.Y0
     for k in range(settings["steps"]):
         Z = augmented_step(Y, k * h, h, problem.F, method.solve)
         Y = method.truncate(Z)
@@ -57,10 +66,13 @@ def tails(settings):
 
 def draw(data):
     figure, panels = _style.axes(1, 2, (9.4, 3.7))
-    for ax, what, title in zip(panels, ("square", "energy"), ("norm: |‖Y‖² − ‖Y0‖²|", "energy: |E(Y) − E(Y0)|"), strict=True):
+    for ax, what, title in zip(panels, ("square", "energy"),
+                               ("norm: |‖Y‖² − ‖Y0‖²|", "energy: |E(Y) − E(Y0)|"), strict=True):
         for name, run in data["runs"].items():
-            ax.semilogy(data["t"][1:], np.abs(run[what][1:]), color=_style.COLOURS[name], label=name)
+            ax.semilogy(data["t"][1:], np.abs(run[what][1:]),
+                        color=_style.COLOURS[name], label=name)
         ax.set(title=title, xlabel="t", ylim=(1e-15, 30))
-    panels[0].semilogy(data["t"][1:], data["tails"][1:], "--", color="#000000", lw=0.9, label="Σ tail² of adaptive BUG")
+    panels[0].semilogy(data["t"][1:], data["tails"][1:], "--", color="#000000", lw=0.9,
+                       label="Σ tail² of adaptive BUG")
     panels[0].legend(loc="lower right", ncols=2, fontsize=7.5)
     return figure

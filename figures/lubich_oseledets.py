@@ -1,9 +1,12 @@
-"""The classical example: projector splitting and the BUG methods stay within a tenth of the best approximation for every h ≤ 1/4, also with
-twice the rank of the matrix, where half of the singular values are noise; Euler on the equations of the factors errs far more there.
+"""The classical example: projector splitting and the BUG methods stay within a tenth of the best
+approximation for every h ≤ 1/4, also with twice the rank of the matrix, where half of the singular
+values are noise; Euler on the equations of the factors errs far more there.
 
-A(t) = Q1(t)(A1 + eᵗ A2) Q2(t)ᵀ of [LO14, §4], 100 × 100: A1 of rank 10, A2 noise, Q1 and Q2 rotations; F = A'(t), from the best
-approximation of A(0). Shown is the distance to A(1) over that of the best approximation of the same rank, in the Frobenius norm. Columns:
-rank 10, and rank 20, over-approximated. Rows: size of the noise. Substeps RK4. The noise has a mean: one of its singular values stands out.
+A(t) = Q1(t)(A1 + eᵗ A2) Q2(t)ᵀ of [LO14, §4], 100 × 100: A1 of rank 10, A2 noise, Q1 and Q2
+rotations; F = A'(t), from the best approximation of A(0). Shown is the distance to A(1) over that
+of the best approximation of the same rank, in the Frobenius norm. Columns: rank 10, and rank 20,
+over-approximated. Rows: size of the noise, one singular value of which stands out, for it has a
+mean. Substeps RK4.
 """
 
 import numpy as np
@@ -15,22 +18,26 @@ from lowrank_ode.problems import lubich_oseledets
 
 from . import _style
 
-DEFAULT = {"seed": 0, "n": 100, "ranks": [10, 20], "noise": [1e-3, 1e-6], "T": 1.0, "steps": [2, 4, 8, 16, 32, 64, 128]}
+DEFAULT = {"seed": 0, "n": 100, "ranks": [10, 20], "noise": [1e-3, 1e-6], "T": 1.0,
+           "steps": [2, 4, 8, 16, 32, 64, 128]}
 SETTINGS = {"small": {**DEFAULT, "steps": [4, 16]}, "default": DEFAULT, "full": DEFAULT}
 
 
 def methods(rank):
-    return {"projector splitting": ProjectorSplitting(), "projector splitting, order 2": ProjectorSplitting(2), "BUG": BUG(),
+    return {"projector splitting": ProjectorSplitting(),
+            "projector splitting, order 2": ProjectorSplitting(2), "BUG": BUG(),
             "adaptive BUG": AdaptiveBUG(0, max_rank=rank), "S⁻¹ factor ODE": FactorODE()}
 
 
 def compute(settings, run):
     panels = [(rank, noise) for noise in settings["noise"] for rank in settings["ranks"]]
-    found = run(errors, {(rank, noise, name): {"settings": settings, "rank": rank, "noise": noise, "name": name}
+    found = run(errors, {(rank, noise, name): {"settings": settings, "rank": rank, "noise": noise,
+                                               "name": name}
                          for rank, noise in panels for name in methods(rank)})
     return {"h": [settings["T"] / n for n in settings["steps"]], "panels": [
         {"rank": rank, "noise": noise, "best": best(settings, rank, noise),
-         "errors": {name: found[rank, noise, name] for name in methods(rank)}} for rank, noise in panels]}
+         "errors": {name: found[rank, noise, name] for name in methods(rank)}}
+        for rank, noise in panels]}
 
 
 def problem(settings, rank, noise):
@@ -39,7 +46,8 @@ def problem(settings, rank, noise):
 
 def errors(settings, rank, noise, name):
     p, T = problem(settings, rank, noise), settings["T"]
-    return [norm(list(evolve(methods(rank)[name], p.Y0, p.F, (0, T), n))[-1][1] - p.solution(T)) for n in settings["steps"]]
+    return [norm(list(evolve(methods(rank)[name], p.Y0, p.F, (0, T), n))[-1][1] - p.solution(T))
+            for n in settings["steps"]]
 
 
 def best(settings, rank, noise):
@@ -52,7 +60,8 @@ def draw(data):
     h = data["h"]
     for ax, panel in zip(panels.flat, data["panels"], strict=True):
         for name, errors in panel["errors"].items():
-            ax.loglog(h, np.divide(errors, panel["best"]), marker=_style.MARKERS[name], color=_style.COLOURS[name], label=name)
+            ax.loglog(h, np.divide(errors, panel["best"]), marker=_style.MARKERS[name],
+                      color=_style.COLOURS[name], label=name)
         _style.floor(ax, 1)
         over = ", over-approximated" if panel["rank"] > 10 else ""
         ax.set_title(f"rank {panel['rank']}{over}, noise {panel['noise']:g}")

@@ -1,18 +1,29 @@
-"""Every integrator converges with the order that it claims, from a well-conditioned start and from one with singular values down to 1e-8.
+"""Every integrator converges with the order that it claims, from a well-conditioned start and from
+one with singular values down to 1e-8.
 
-Error at t = 0.5 (Frobenius norm) against the step size, on the tangent family, 16 × 15, rank 3: F(Y) is tangent at every Y and the
-solution keeps its rank, so that nothing but the step size makes an error. It is no Sylvester flow, on which projector splitting would be
-exact, and 4r < min(m, n), or the bases of the midpoint methods would be the whole space. Columns: order claimed. Rows: singular values of
-the start. Substeps are RK4, Euler for DLRT and GeoLoRA, which coincide here with projected RK of order 1, for F is tangent. Thin lines:
-slopes 1, 2, 3. On the second start some methods, parallel BUG and midpoint BUG among them, show their order at small steps only. Euler on
-the equations of the factors converges as well: without a normal part of F small singular values do no harm to it (what does: the figure
-singular_values).
+Error at t = 0.5 (Frobenius norm) against the step size, on the tangent family, 16 × 15, rank 3:
+F(Y) is tangent at every Y and the solution keeps its rank, so that nothing but the step size makes
+an error. It is no Sylvester flow, on which projector splitting would be exact, and 4r < min(m, n),
+or the bases of the midpoint methods would be the whole space. Columns: order claimed. Rows:
+singular values of the start. Substeps are RK4, Euler for DLRT and GeoLoRA, which coincide here with
+projected RK of order 1, for F is tangent. Thin lines: slopes 1, 2, 3. On the second start some
+methods, parallel BUG and midpoint BUG among them, show their order at small steps only. Euler on
+the equations of the factors converges as well: without a normal part of F small singular values do
+no harm to it (what does: the figure singular_values).
 """
 
 import numpy as np
 
 from lowrank_ode import BUG, DLRT, AdaptiveBUG, ProjectorSplitting, evolve
-from lowrank_ode.integrators import ABCPSI, FactorODE, GeoLoRA, MidpointBUG, ParallelBUG, ParallelBUG2, ProjectedRK
+from lowrank_ode.integrators import (
+    ABCPSI,
+    FactorODE,
+    GeoLoRA,
+    MidpointBUG,
+    ParallelBUG,
+    ParallelBUG2,
+    ProjectedRK,
+)
 from lowrank_ode.matrices import norm
 from lowrank_ode.problems import tangent_family
 
@@ -20,12 +31,15 @@ from . import _style
 
 R = {"max_rank": 3}
 METHODS = {
-    "projector splitting": ProjectorSplitting(), "BUG": BUG(), "adaptive BUG": AdaptiveBUG(0, **R), "DLRT": DLRT(0, **R),
-    "parallel BUG": ParallelBUG(0, **R), "abc-PSI": ABCPSI(0, **R), "GeoLoRA": GeoLoRA(0, **R), "projected RK, order 1": ProjectedRK(1),
-    "S⁻¹ factor ODE": FactorODE(), "projector splitting, order 2": ProjectorSplitting(2), "parallel BUG, order 2": ParallelBUG2(0, **R),
-    "midpoint BUG": MidpointBUG(0, **R), "midpoint BUG, 4r": MidpointBUG(0, bases="4r", **R), "projected RK, order 2": ProjectedRK(2),
+    "projector splitting": ProjectorSplitting(), "BUG": BUG(), "adaptive BUG": AdaptiveBUG(0, **R),
+    "DLRT": DLRT(0, **R), "parallel BUG": ParallelBUG(0, **R), "abc-PSI": ABCPSI(0, **R),
+    "GeoLoRA": GeoLoRA(0, **R), "projected RK, order 1": ProjectedRK(1),
+    "S⁻¹ factor ODE": FactorODE(), "projector splitting, order 2": ProjectorSplitting(2),
+    "parallel BUG, order 2": ParallelBUG2(0, **R), "midpoint BUG": MidpointBUG(0, **R),
+    "midpoint BUG, 4r": MidpointBUG(0, bases="4r", **R), "projected RK, order 2": ProjectedRK(2),
     "projected RK, order 3": ProjectedRK(3)}
-DEFAULT = {"seed": 7, "shape": [16, 15], "sigma": [[1, 0.6, 0.3], [1, 1e-4, 1e-8]], "T": 0.5, "steps": [4, 8, 16, 32, 64, 128, 256]}
+DEFAULT = {"seed": 7, "shape": [16, 15], "sigma": [[1, 0.6, 0.3], [1, 1e-4, 1e-8]], "T": 0.5,
+           "steps": [4, 8, 16, 32, 64, 128, 256]}
 SETTINGS = {"small": {**DEFAULT, "steps": [8, 32]}, "default": DEFAULT, "full": DEFAULT}
 
 
@@ -33,14 +47,18 @@ def compute(settings, run):
     found = run(errors, {f"{name} {sigma}": {"settings": settings, "name": name, "sigma": sigma}
                          for sigma in settings["sigma"] for name in METHODS})
     return {"h": [settings["T"] / n for n in settings["steps"]], "spectra": [
-        {"sigma": sigma, "curves": {name: {"order": METHODS[name].order, "errors": found[f"{name} {sigma}"]} for name in METHODS}}
+        {"sigma": sigma,
+         "curves": {name: {"order": method.order, "errors": found[f"{name} {sigma}"]}
+                    for name, method in METHODS.items()}}
         for sigma in settings["sigma"]]}
 
 
 def errors(settings, name, sigma):
-    problem, T = tangent_family(np.random.default_rng(settings["seed"]), *settings["shape"], sigma), settings["T"]
+    rng, T = np.random.default_rng(settings["seed"]), settings["T"]
+    problem = tangent_family(rng, *settings["shape"], sigma)
     truth = problem.solution(T)
-    return [norm(list(evolve(METHODS[name], problem.Y0, problem.F, (0, T), n))[-1][1] - truth) for n in settings["steps"]]
+    return [norm(list(evolve(METHODS[name], problem.Y0, problem.F, (0, T), n))[-1][1] - truth)
+            for n in settings["steps"]]
 
 
 def draw(data):
@@ -48,9 +66,11 @@ def draw(data):
     h = data["h"]
     for row, spectrum in zip(panels, data["spectra"], strict=True):
         for order, ax in enumerate(row, 1):
-            curves = {name: c["errors"] for name, c in spectrum["curves"].items() if c["order"] == order}
+            curves = {name: c["errors"] for name, c in spectrum["curves"].items()
+                      if c["order"] == order}
             for name, errors in curves.items():
-                ax.loglog(h, errors, marker=_style.MARKERS[name], color=_style.COLOURS[name], label=name)
+                ax.loglog(h, errors, marker=_style.MARKERS[name],
+                          color=_style.COLOURS[name], label=name)
             _style.slope(ax, h, 0.3 * min(errors[-1] for errors in curves.values()), order)
             ax.set_title(f"order {order},  σ = {', '.join(f'{s:g}' for s in spectrum['sigma'])}")
     for ax in panels[0]:

@@ -1,10 +1,12 @@
-"""The error of projector splitting, BUG and adaptive BUG falls like h down to the same floor for every smallest singular value σ₃ from 1 to
-1e-16; explicit Euler on the factor ODE, which inverts S, errs by more than 1 at every h for σ₃ = 1e-12 and overflows for 1e-16.
+"""The error of projector splitting, BUG and adaptive BUG falls like h down to the same floor for
+every smallest singular value σ₃ from 1 to 1e-16; explicit Euler on the factor ODE, which inverts S,
+errs by more than 1 at every h for σ₃ = 1e-12 and overflows for 1e-16.
 
-Y' = F(Y), 30 × 28, rank 3, from singular values 1, ½, σ₃: the tangent family with a source of norm 1e-4 that is not tangent, so that what
-a step adds in new directions does not shrink with σ₃ (without such a source the factor ODE would look just as good). Error at t = 0.5 in
-the Frobenius norm against the exact flow of the full matrix; dashed: the best rank-3 approximation of the exact solution. A cross at the
-top: overflow.
+Y' = F(Y), 30 × 28, rank 3, from singular values 1, ½, σ₃: the tangent family with a source of norm
+1e-4 that is not tangent, so that what a step adds in new directions does not shrink with σ₃
+(without such a source the factor ODE would look just as good). Error at t = 0.5 in the Frobenius
+norm against the exact flow of the full matrix; dashed: the best rank-3 approximation of the exact
+solution. A cross at the top: overflow.
 """
 
 import numpy as np
@@ -16,24 +18,30 @@ from lowrank_ode.problems import tangent_family
 
 from . import _style
 
-METHODS = {"projector splitting": ProjectorSplitting(), "BUG": BUG(), "adaptive BUG": AdaptiveBUG(tol=0, max_rank=3),
-           "S⁻¹ factor ODE": FactorODE()}
-DEFAULT = {"seed": 7, "shape": [30, 28], "source": 1e-4, "T": 0.5, "sigma": [1.0, 1e-2, 1e-4, 1e-6, 1e-8, 1e-12, 1e-16],
+METHODS = {"projector splitting": ProjectorSplitting(), "BUG": BUG(),
+           "adaptive BUG": AdaptiveBUG(tol=0, max_rank=3), "S⁻¹ factor ODE": FactorODE()}
+DEFAULT = {"seed": 7, "shape": [30, 28], "source": 1e-4, "T": 0.5,
+           "sigma": [1.0, 1e-2, 1e-4, 1e-6, 1e-8, 1e-12, 1e-16],
            "steps": [4, 8, 16, 32, 64, 128, 256, 512]}
-SETTINGS = {"small": {**DEFAULT, "sigma": [1.0, 1e-6, 1e-12], "steps": [4, 16, 64]}, "default": DEFAULT, "full": DEFAULT}
+SETTINGS = {"small": {**DEFAULT, "sigma": [1.0, 1e-6, 1e-12], "steps": [4, 16, 64]},
+            "default": DEFAULT, "full": DEFAULT}
 
 
 def compute(settings, run):
-    curves = run(errors, {sigma: {"settings": settings, "sigma": sigma} for sigma in settings["sigma"]})
+    curves = run(errors,
+                 {sigma: {"settings": settings, "sigma": sigma} for sigma in settings["sigma"]})
     return {"h": [settings["T"] / n for n in settings["steps"]], "curves": list(curves.values())}
 
 
 def errors(settings, sigma):
     start = [1, max(0.5, sigma), sigma]
-    problem = tangent_family(np.random.default_rng(settings["seed"]), *settings["shape"], start, settings["source"])
+    problem = tangent_family(np.random.default_rng(settings["seed"]), *settings["shape"], start,
+                             settings["source"])
     truth = problem.solution(settings["T"])
-    table = {name: [error(method, problem, truth, settings["T"], n) for n in settings["steps"]] for name, method in METHODS.items()}
-    return {"sigma": sigma, "errors": table, "floor": norm(best_approximation(truth, rank=3) - truth)}
+    table = {name: [error(method, problem, truth, settings["T"], n) for n in settings["steps"]]
+             for name, method in METHODS.items()}
+    return {"sigma": sigma, "errors": table,
+            "floor": norm(best_approximation(truth, rank=3) - truth)}
 
 
 def error(method, problem, truth, T, n):
@@ -51,22 +59,26 @@ def draw(data):
     figure, panels = _style.axes(1, 4, (11, 3.4), sharex=True, sharey=True)
     h, curves, top = data["h"], data["curves"], 1e3
     for ax, name in zip(panels, METHODS, strict=True):
-        for shade, curve in zip(_style.shades(_style.COLOURS[name], len(curves)), curves, strict=True):
+        for shade, curve in zip(_style.shades(_style.COLOURS[name], len(curves)),
+                                curves, strict=True):
             values, text = curve["errors"][name], power(curve["sigma"])
-            ax.loglog(h, [v if v and v < top else np.nan for v in values], "o-", color=shade, label=text)
+            ax.loglog(h, [v if v and v < top else np.nan for v in values], "o-",
+                      color=shade, label=text)
             over = [x for x, v in zip(h, values, strict=True) if not v or v >= top]
             if over:
                 ax.plot(over, [top] * len(over), "x", color=shade, clip_on=False, ms=6)
             visible = [(x, v) for x, v in zip(h, values, strict=True) if v and v < top]
             if name == "S⁻¹ factor ODE" and curve["sigma"] < 1e-5 and visible:
-                _style.label(ax, text, visible[0], shade, (-26, 4) if visible[0][0] == h[0] else (6, 0))
+                offset = (-26, 4) if visible[0][0] == h[0] else (6, 0)
+                _style.label(ax, text, visible[0], shade, offset)
         _style.floor(ax, max(curve["floor"] for curve in curves), "best rank 3")
         if name != "S⁻¹ factor ODE":
             _style.slope(ax, h[:5], 1.5e-3, 1)
         ax.set(title=name, xlabel="step size h", ylim=(1e-5, top))
     _style.label(panels[-1], "×: overflow or error > 1000", (h[-1], top), "#333333", (4, -10))
     panels[0].set_ylabel("error at t = 0.5  (Frobenius)")
-    panels[0].legend(title="σ₃ at the start", fontsize=7.5, title_fontsize=8, loc="upper left", ncols=2)
+    panels[0].legend(title="σ₃ at the start", fontsize=7.5, title_fontsize=8,
+                     loc="upper left", ncols=2)
     return figure
 
 

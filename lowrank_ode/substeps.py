@@ -1,6 +1,6 @@
-"""One step of y' = f(t, y) for an ndarray, or a DirectSum of ndarrays: the only quadrature in the house.
+"""One step of y' = f(t, y), y an ndarray or a DirectSum of them: the only quadrature in the house.
 
-A substep solver is any function solve(f, t, y, h) → y(t + h); y is untouched and its precision is kept.
+A substep solver is any function solve(f, t, y, h) → y(t + h); y is untouched, its precision kept.
 """
 
 import functools
@@ -12,7 +12,8 @@ from .matrices import DirectSum, dense
 
 
 def step_size(h):
-    """h as a Python float: a NumPy scalar would turn a float32 state into float64 without a word. ValueError unless 0 < h < ∞."""
+    """h as a Python float: a NumPy scalar would turn a float32 state into float64 without a word.
+    ValueError unless 0 < h < ∞."""
     if not 0 < h < np.inf:
         raise ValueError(f"h: got {h}, expected a finite step size > 0")
     return float(h)
@@ -40,10 +41,12 @@ def rk4(f, t, y, h):
 
 
 def exact(f, t, y, h, rtol=1e-13):
-    """scipy's DOP853, relative tolerance 1e-13, absolute tolerance 1e-15 max(|y|, h |f|): the solution up to rounding, for smooth f.
+    """scipy's DOP853, relative tolerance 1e-13, absolute tolerance 1e-15 max(|y|, h |f|): the
+    solution up to rounding, for smooth f.
 
-    |f| is taken at t and at t + h/2, for a start at rest says nothing of the size of y later. Computed in double precision and returned in
-    the precision of y. Raises ValueError if f is not finite there, RuntimeError if the solver gives up.
+    |f| is taken at t and at t + h/2, for a start at rest says nothing of the size of y later.
+    Computed in double precision and returned in the precision of y. Raises ValueError if f is not
+    finite there, RuntimeError if the solver gives up.
     """
     vector, rebuild = _flat(y)
 
@@ -53,7 +56,8 @@ def exact(f, t, y, h, rtol=1e-13):
     size = np.abs([vector, h * slope(t, vector), h * slope(t + h / 2, vector)]).max()
     if not np.isfinite(size):
         raise ValueError(f"f: NaN or Inf at t = {t} or half a step later, expected finite numbers")
-    solution = solve_ivp(slope, (t, t + h), vector, method="DOP853", rtol=rtol, atol=1e-15 * size + 1e-300, t_eval=[t + h])
+    solution = solve_ivp(slope, (t, t + h), vector, method="DOP853", rtol=rtol,
+                         atol=1e-15 * size + 1e-300, t_eval=[t + h])
     if not solution.success:
         raise RuntimeError(f"exact substep from t = {t} to {t + h}: {solution.message}")
     return rebuild(solution.y[:, -1], cast=True)
@@ -67,13 +71,15 @@ def repeated(solve, n):
 
 
 def _flat(y):
-    """All entries of y as one vector in double precision, and the function that takes them back to matrices like y."""
+    """All entries of y as one vector in double precision, and the function back to such as y."""
     blocks = dense(y).blocks if isinstance(y, DirectSum) else (dense(y),)
     cuts = np.cumsum([X.size for X in blocks])[:-1]
 
     def rebuild(vector, cast=False):
-        parts = [part.reshape(X.shape) for part, X in zip(np.split(vector, cuts), blocks, strict=True)]
-        parts = [part.astype(X.dtype) for part, X in zip(parts, blocks, strict=True)] if cast else parts
+        parts = [part.reshape(X.shape)
+                 for part, X in zip(np.split(vector, cuts), blocks, strict=True)]
+        parts = ([part.astype(X.dtype) for part, X in zip(parts, blocks, strict=True)]
+                 if cast else parts)
         return DirectSum(parts) if isinstance(y, DirectSum) else parts[0]
 
     vector = np.concatenate([X.ravel() for X in blocks])

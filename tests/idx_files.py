@@ -7,9 +7,11 @@ import pytest
 
 from lowrank_ode.data import IDX_NAMES
 
-IMAGES = np.array([0, 255, 3, 7, 11, 200], dtype=np.uint8) // np.arange(1, 6, dtype=np.uint8)[:, None]
+ROW = np.array([0, 255, 3, 7, 11, 200], dtype=np.uint8)
+IMAGES = ROW // np.arange(1, 6, dtype=np.uint8)[:, None]
 LABELS = np.array([0, 1, 2, 1, 1], dtype=np.uint8)
-FOUR = dict(zip(IDX_NAMES, (IMAGES.reshape(5, 3, 2), LABELS, IMAGES[1:3].reshape(2, 3, 2), LABELS[1:3]), strict=True))
+FOUR = dict(zip(IDX_NAMES, (IMAGES.reshape(5, 3, 2), LABELS,
+                            IMAGES[1:3].reshape(2, 3, 2), LABELS[1:3]), strict=True))
 TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = IDX_NAMES
 
 

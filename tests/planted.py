@@ -1,4 +1,5 @@
-"""Wrong integrators, each a small patch of a right one, and the theorem by which the kit must reject it."""
+"""Wrong integrators, each a small patch of a right one,
+and the theorem by which the kit must reject it."""
 
 import numpy as np
 
@@ -16,7 +17,8 @@ def planted(theorem, *arguments, claims=None, **options):
     """Enter an instance of the class below."""
     def enter(Wrong):
         wrong_step = Wrong.step
-        Wrong.step = lambda self, Y, t, h, F: wrong_step(self, Y, t, float(h), F)       # the precision of h is not the defect here
+        # the precision of h is not the defect here
+        Wrong.step = lambda self, Y, t, h, F: wrong_step(self, Y, t, float(h), F)
         PLANTED.append((Wrong(*arguments, **options), claims, theorem))
         return Wrong
     return enter
@@ -93,7 +95,8 @@ class WrongSignInL(BUG):
 
 @planted("converges_with_its_order")
 class ForgottenOverlap(BUG):
-    """The S-step starts at S0, as if the bases had not moved; −U1 is a basis of the range as good as U1."""
+    """The S-step starts at S0, as if the bases had not moved;
+    −U1 is a basis of the range as good as U1."""
     def step(self, Y, t, h, F):
         U0, S0, V0 = Y
         U1 = -1 * orth(rk4(K_field(F, V0), t, U0 @ S0, h), U0)
@@ -114,7 +117,8 @@ class NotOrthonormal(BUG):
     def step(self, Y, t, h, F):
         U0, S0, V0 = Y
         K = rk4(K_field(F, V0), t, U0 @ S0, h)
-        return blockwise(lambda K, V: LowRank(K, np.eye(K.shape[1]), V) if isinstance(V, np.ndarray) else K)(K, V0)
+        return blockwise(lambda K, V: LowRank(K, np.eye(K.shape[1]), V)
+                         if isinstance(V, np.ndarray) else K)(K, V0)
 
 
 @planted("is_pure")
@@ -131,7 +135,8 @@ class WritesIntoItsInput(BUG):
 class AlwaysDouble(BUG):
     """Double precision, whatever comes in."""
     def step(self, Y, t, h, F):
-        doubled = blockwise(lambda Z: LowRank(*(X.astype(np.result_type(X, float)) for X in Z)) if isinstance(Z, LowRank) else Z)
+        doubled = blockwise(lambda Z: LowRank(*(X.astype(np.result_type(X, float)) for X in Z))
+                            if isinstance(Z, LowRank) else Z)
         return doubled(super().step(Y, t, h, F))
 
 
@@ -195,4 +200,5 @@ class CutTooFar(BUG):
     """The best approximation of one rank too few."""
     def step(self, Y, t, h, F):
         Y1 = super().step(Y, t, h, F)
-        return blockwise(lambda Z: best_approximation(Z, rank=Z.rank - 1) if isinstance(Z, LowRank) and Z.rank > 1 else Z)(Y1)
+        return blockwise(lambda Z: best_approximation(Z, rank=Z.rank - 1)
+                         if isinstance(Z, LowRank) and Z.rank > 1 else Z)(Y1)

@@ -16,17 +16,20 @@ from lowrank_ode.substeps import euler, rk4
 class B1TransposedV(AdaptiveBUG):
     """B1: after the truncation, columns of the transposed small V."""
     def step(self, Y, t, h, F):
-        return blockwise(lambda Z: published_truncation(Z, 1e-12) if isinstance(Z, LowRank) else Z)(augmented_step(Y, t, h, F, self.solve))
+        return blockwise(lambda Z: published_truncation(Z, 1e-12)
+                         if isinstance(Z, LowRank) else Z)(augmented_step(Y, t, h, F, self.solve))
 
 
 @planted("finds_more_rank_where_it_is_needed", 0.05, claims={"adaptive": True})
 class B2LostTail(DLRT):
-    """B2: the tail lacks the smallest singular value, and the rank falls back to r where none qualifies."""
+    """B2: the tail lacks the smallest singular value,
+    and the rank falls back to r where none qualifies."""
     def step(self, Y, t, h, F):
         def cut(Z):
             if not isinstance(Z, LowRank):
                 return Z
-            return truncate(Z, max_rank=max(1, published_rank(np.diag(Z.S), 0.05 * np.linalg.norm(Z.S))) if Z.rank > 1 else 1)
+            rank = published_rank(np.diag(Z.S), 0.05 * np.linalg.norm(Z.S)) if Z.rank > 1 else 1
+            return truncate(Z, max_rank=max(1, rank))
         return blockwise(cut)(DLRT(0).step(Y, t, h, F))
 
 
@@ -52,7 +55,8 @@ class B5ElementwiseCore(ABCPSI):
     def step(self, Y, t, h, F):
         U0, S0, V0 = Y
         U1 = orth(rk4(K_field(F, V0), t, U0 @ S0, h), U0)
-        overlap = blockwise(lambda S, M: S * M.T if isinstance(M, np.ndarray) else S)(S0, H(U1) @ U0)
+        overlap = blockwise(lambda S, M: S * M.T
+                            if isinstance(M, np.ndarray) else S)(S0, H(U1) @ U0)
         L1 = rk4(L_field(F, U1), t, V0 @ H(overlap), h)
         V1 = orth(L1, V0)
         return LowRank(U1, H(L1) @ V1, V1)
@@ -72,7 +76,8 @@ class B6ProductRule(BUG):
 
 @planted("converges_with_its_order", 2)
 class B7WrongNodes(ProjectedRK):
-    """B7: Runge–Kutta nodes that leave out a stage: F always at t. Seen on fields that depend on time."""
+    """B7: Runge–Kutta nodes that leave out a stage: F always at t.
+    Seen on fields that depend on time."""
     def step(self, Y, t, h, F):
         K1 = tangent_projection(Y, F(t, Y))
         Y2 = retract(Y, Y + h * K1)
@@ -91,11 +96,13 @@ class B8FlippedSigns(ParallelBUG):
 
 @planted("returns_orthonormal_bases", 0.0)
 class B9TooManyColumns(AdaptiveBUG):
-    """B9: the augmented basis is not capped at m columns, dependent directions are filled with what is there."""
+    """B9: the augmented basis is not capped at m columns,
+    dependent directions are filled with what is there."""
     def step(self, Y, t, h, F):
         @blockwise
         def widen(U, K):
-            return np.hstack([U, K / (np.linalg.norm(K, axis=0) + 1e-300)]) if isinstance(U, np.ndarray) else U
+            return (np.hstack([U, K / (np.linalg.norm(K, axis=0) + 1e-300)])
+                    if isinstance(U, np.ndarray) else U)
         U0, S0, V0 = Y
         U1, V1 = widen(U0, F(t, Y) @ V0), widen(V0, H(H(U0) @ F(t, Y)))
         return LowRank(U1, H(U1) @ U0 @ S0 @ (H(V0) @ V1), V1)

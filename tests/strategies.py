@@ -1,4 +1,5 @@
-"""What the theorems quantify over: hard spectra, all shapes, real and complex, single and double precision; valid by construction."""
+"""What the theorems quantify over: hard spectra, all shapes, real and complex, single and double
+precision; valid by construction."""
 
 import numpy as np
 from hypothesis import strategies as st
@@ -11,14 +12,18 @@ dtypes = st.sampled_from([np.float32, np.float64, np.complex128])
 
 @st.composite
 def spectra(draw, max_size=8):
-    """Singular values in [0, 1]: from 1 to 1e-16, with zeros and repeated values; flat, geometric, random, all zero."""
+    """Singular values in [0, 1]: from 1 to 1e-16, with zeros and repeated values; flat,
+    geometric, random, all zero."""
     r = draw(st.integers(1, max_size))
-    kind = draw(st.sampled_from(["random", "geometric", "flat", "repeated", "zeros", "zero matrix"]))
+    kind = draw(st.sampled_from(["random", "geometric", "flat", "repeated", "zeros",
+                                 "zero matrix"]))
     if kind == "random":
         sigma = [10.0**-draw(st.floats(0, 16)) for _ in range(r)]
     else:
-        sigma = {"geometric": np.logspace(0, -16, r), "flat": np.ones(r), "repeated": np.repeat(np.logspace(0, -16, r), 2)[:r],
-                 "zeros": np.r_[np.ones((r + 1) // 2), np.zeros(r // 2)], "zero matrix": np.zeros(r)}[kind]
+        sigma = {"geometric": np.logspace(0, -16, r), "flat": np.ones(r),
+                 "repeated": np.repeat(np.logspace(0, -16, r), 2)[:r],
+                 "zeros": np.r_[np.ones((r + 1) // 2), np.zeros(r // 2)],
+                 "zero matrix": np.zeros(r)}[kind]
     return np.sort(sigma)[::-1]
 
 
@@ -32,14 +37,16 @@ def random_basis(rng, m, r, dtype=np.float64):
 
 @st.composite
 def lowrank_matrices(draw, dtype=None, max_rank=8):
-    """LowRank matrices of shapes down to r × r, so that 2r > min(m, n) is common; the core is full, with the drawn singular values."""
+    """LowRank matrices of shapes down to r × r, so that 2r > min(m, n) is common; the core is full,
+    with the drawn singular values."""
     dtype = dtype or draw(dtypes)
     sigma = draw(spectra(max_rank))
     r = len(sigma)
     m, n = draw(st.integers(r, 4 * r + 4)), draw(st.integers(r, 4 * r + 4))
     rng = np.random.default_rng(draw(seeds))
     P, Q = random_basis(rng, r, r, dtype), random_basis(rng, r, r, dtype)
-    return LowRank(random_basis(rng, m, r, dtype), ((P * sigma) @ Q.conj().T).astype(dtype), random_basis(rng, n, r, dtype))
+    return LowRank(random_basis(rng, m, r, dtype), ((P * sigma) @ Q.conj().T).astype(dtype),
+                   random_basis(rng, n, r, dtype))
 
 
 def eps_of(X):

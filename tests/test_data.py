@@ -10,7 +10,19 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from idx_files import FOUR, IMAGES, LABELS, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, folder_of, idx, written, zipped_or_not
+from idx_files import (
+    FOUR,
+    IMAGES,
+    LABELS,
+    TEST_IMAGES,
+    TEST_LABELS,
+    TRAIN_IMAGES,
+    TRAIN_LABELS,
+    folder_of,
+    idx,
+    written,
+    zipped_or_not,
+)
 
 from lowrank_ode.data import Data, load, read_idx
 
@@ -24,8 +36,10 @@ def test_an_idx_file_is_read_back_exactly(tmp_path, zipped, shape):
     assert found.dtype == np.uint8 and found.shape == shape and (found == array).all()
 
 
-@pytest.mark.parametrize("spoil", [lambda z: z[:-9], lambda z: z + b"more", lambda z: z[:12] + bytes(8) + z[20:],
-                                   lambda z: z[:-8] + bytes(8)], ids=["cut short", "trailing bytes", "overwritten", "wrong checksum"])
+@pytest.mark.parametrize("spoil", [lambda z: z[:-9], lambda z: z + b"more",
+                                   lambda z: z[:12] + bytes(8) + z[20:],
+                                   lambda z: z[:-8] + bytes(8)],
+                         ids=["cut short", "trailing bytes", "overwritten", "wrong checksum"])
 def test_corrupt_gzip_is_refused(tmp_path, spoil):
     with pytest.raises(ValueError, match=r"f\.gz: corrupt gzip: "):
         read_idx(written(tmp_path / "f.gz", spoil(gzip.compress(idx(LABELS)))))
@@ -41,9 +55,11 @@ def test_corrupt_gzip_is_refused(tmp_path, spoil):
     (idx(LABELS)[:-1], r"truncated: expected 13 bytes for the shape \(5,\), found 12"),
     (idx(LABELS) + b"x", r"too long: expected 13 bytes for the shape \(5,\), found 14"),
     (b"\0\0\x08\3" + b"\xff" * 12, f"truncated: expected {16 + (2**32 - 1)**3} bytes .*, found 16"),
-    (idx(LABELS), f"wrong SHA-256 .*: expected {'0' * 64}, found {hashlib.sha256(idx(LABELS)).hexdigest()}"),
+    (idx(LABELS),
+     f"wrong SHA-256 .*: expected {'0' * 64}, found {hashlib.sha256(idx(LABELS)).hexdigest()}"),
 ])
-def test_each_fault_in_an_idx_file_is_refused_with_what_was_expected_and_found(tmp_path, zipped, content, words):
+def test_each_fault_in_an_idx_file_is_refused_with_what_was_expected_and_found(
+        tmp_path, zipped, content, words):
     with pytest.raises(ValueError, match=r"f\.gz: " + words):
         read_idx(written(tmp_path / "f.gz", content, zipped), sha256="0" * 64)
 
@@ -53,13 +69,16 @@ def test_a_missing_idx_file_is_named(tmp_path):
         read_idx(tmp_path / "nowhere")
 
 
-@given(st.binary(max_size=80), st.sampled_from([b"", b"\0\0\x08", b"\0\0\x08\1\0\0\0", b"\x1f\x8b\x08"]))
+@given(st.binary(max_size=80),
+       st.sampled_from([b"", b"\0\0\x08", b"\0\0\x08\1\0\0\0", b"\x1f\x8b\x08"]))
 def test_any_bytes_are_an_array_or_a_value_error(tmp_path_factory, content, prefix):
     with suppress(ValueError):
-        assert idx(read_idx(written(tmp_path_factory.getbasetemp() / "any", prefix + content))) == prefix + content
+        assert (idx(read_idx(written(tmp_path_factory.getbasetemp() / "any", prefix + content)))
+                == prefix + content)
 
 
-VALID = dict(name="mine", x=np.ones((4, 3)), labels=np.array([0, 1, 2, 0]), test_x=np.ones((2, 3)), test_labels=np.array([2, 1]), classes=3)
+VALID = dict(name="mine", x=np.ones((4, 3)), labels=np.array([0, 1, 2, 0]), test_x=np.ones((2, 3)),
+             test_labels=np.array([2, 1]), classes=3)
 
 
 def test_valid_data_is_kept_as_it_is_and_cannot_be_changed():
@@ -70,19 +89,29 @@ def test_valid_data_is_kept_as_it_is_and_cannot_be_changed():
 
 
 @pytest.mark.parametrize("changed, words", [
-    (dict(x=np.where(np.arange(12).reshape(4, 3) == 5, np.nan, 1)), r"x: expected finite values, found nan at \[1, 2\]"),
-    (dict(test_x=np.full((2, 3), -np.inf)), r"test_x: expected finite values, found -inf at \[0, 0\]"),
-    (dict(x=np.ones((4, 3), dtype=np.uint8)), r"x: expected .* floats, found shape \(4, 3\) of uint8"),
+    (dict(x=np.where(np.arange(12).reshape(4, 3) == 5, np.nan, 1)),
+     r"x: expected finite values, found nan at \[1, 2\]"),
+    (dict(test_x=np.full((2, 3), -np.inf)),
+     r"test_x: expected finite values, found -inf at \[0, 0\]"),
+    (dict(x=np.ones((4, 3), dtype=np.uint8)),
+     r"x: expected .* floats, found shape \(4, 3\) of uint8"),
     (dict(x=[[0.5]] * 4), "x: expected an array .*, found list"),
-    (dict(test_x=np.ones(3)), r"test_x: expected an array \(N, inputs\) of floats, found shape \(3,\)"),
-    (dict(x=np.ones((0, 3)), labels=np.array([], int)), r"x: expected at least one row, found shape \(0, 3\)"),
-    (dict(labels=np.array([0, 1, 2])), "labels: expected one label for each of the 4 rows of x, found 3"),
-    (dict(test_labels=np.array([0, 1, 2])), "test_labels: expected one label for each of the 2 rows of test_x, found 3"),
-    (dict(labels=np.array([0, 1, 2, 0.0])), r"labels: expected an array \(N,\) of integers, found shape \(4,\) of float64"),
-    (dict(labels=np.array([[0, 1, 2, 0]])), r"labels: expected an array \(N,\) of integers, found shape \(1, 4\)"),
+    (dict(test_x=np.ones(3)),
+     r"test_x: expected an array \(N, inputs\) of floats, found shape \(3,\)"),
+    (dict(x=np.ones((0, 3)), labels=np.array([], int)),
+     r"x: expected at least one row, found shape \(0, 3\)"),
+    (dict(labels=np.array([0, 1, 2])),
+     "labels: expected one label for each of the 4 rows of x, found 3"),
+    (dict(test_labels=np.array([0, 1, 2])),
+     "test_labels: expected one label for each of the 2 rows of test_x, found 3"),
+    (dict(labels=np.array([0, 1, 2, 0.0])),
+     r"labels: expected an array \(N,\) of integers, found shape \(4,\) of float64"),
+    (dict(labels=np.array([[0, 1, 2, 0]])),
+     r"labels: expected an array \(N,\) of integers, found shape \(1, 4\)"),
     (dict(labels=np.array([0, 1, 3, 0])), r"labels: expected integers in \[0, 3\), found 0 to 3"),
     (dict(labels=np.array([0, 1, -1, 0])), r"labels: expected integers in \[0, 3\), found -1 to 1"),
-    (dict(test_labels=np.array([1, 3])), r"test_labels: expected integers in \[0, 3\), found 1 to 3"),
+    (dict(test_labels=np.array([1, 3])),
+     r"test_labels: expected integers in \[0, 3\), found 1 to 3"),
     (dict(test_x=np.ones((2, 4))), "test_x: expected 3 columns, as in x, found 4"),
 ])
 def test_each_fault_in_data_is_refused_with_argument_and_value(changed, words):
@@ -94,10 +123,14 @@ def test_each_fault_in_data_is_refused_with_argument_and_value(changed, words):
 def test_a_folder_of_idx_files_is_data_with_pixels_0_to_255_scaled_to_one(tmp_path, zipped):
     for source in (folder_of(tmp_path, zipped), str(tmp_path)):
         found = load(source)
-        assert found.name == f"IDX files (5 train / 2 test images, from {tmp_path})" and found.classes == 3
-        assert found.x.dtype == found.test_x.dtype == np.float32 and found.labels.dtype == found.test_labels.dtype == np.int64
-        assert (found.x == IMAGES / np.float32(255)).all() and (found.test_x == IMAGES[1:3] / np.float32(255)).all()
-        assert (found.labels == LABELS).all() and (found.test_labels == LABELS[1:3]).all() and found.x.min() == 0 and found.x.max() == 1
+        assert found.name == f"IDX files (5 train / 2 test images, from {tmp_path})"
+        assert found.classes == 3
+        assert found.x.dtype == found.test_x.dtype == np.float32
+        assert found.labels.dtype == found.test_labels.dtype == np.int64
+        assert (found.x == IMAGES / np.float32(255)).all()
+        assert (found.test_x == IMAGES[1:3] / np.float32(255)).all()
+        assert (found.labels == LABELS).all() and (found.test_labels == LABELS[1:3]).all()
+        assert found.x.min() == 0 and found.x.max() == 1
 
 
 def test_a_raw_file_is_read_before_a_gzipped_one(tmp_path):
@@ -107,17 +140,27 @@ def test_a_raw_file_is_read_before_a_gzipped_one(tmp_path):
 
 @zipped_or_not
 @pytest.mark.parametrize("name, array, error, words", [
-    (TEST_LABELS, None, FileNotFoundError, rf"no file {TEST_LABELS} or {TEST_LABELS}\.gz in the folder"),
-    (TRAIN_IMAGES, IMAGES, ValueError, rf"{TRAIN_IMAGES} from .*: expected images \(N, rows, columns\).*\(5, 6\)"),
-    (TRAIN_LABELS, IMAGES, ValueError, rf"{TRAIN_LABELS} from .*: expected labels \(N,\).*\(5, 6\)"),
-    (TEST_IMAGES, FOUR[TEST_IMAGES][:0], ValueError, rf"{TEST_IMAGES} from .*: expected .* N > 0, found shape \(0, 3, 2\)"),
-    (TEST_LABELS, LABELS[:0], ValueError, rf"{TEST_LABELS} from .*: expected .* N > 0, found shape \(0,\)"),
-    (TRAIN_LABELS, LABELS[:4], ValueError, "labels: expected one label for each of the 5 rows of x, found 4"),
-    (TEST_LABELS, LABELS, ValueError, "test_labels: expected one label for each of the 2 rows of test_x, found 5"),
-    (TEST_LABELS, LABELS[:2] + 2, ValueError, r"test_labels: expected integers in \[0, 3\), found 2 to 3"),
-    (TEST_IMAGES, FOUR[TEST_IMAGES][:, 1:], ValueError, "test_x: expected 6 columns, as in x, found 4"),
+    (TEST_LABELS, None, FileNotFoundError,
+     rf"no file {TEST_LABELS} or {TEST_LABELS}\.gz in the folder"),
+    (TRAIN_IMAGES, IMAGES, ValueError,
+     rf"{TRAIN_IMAGES} from .*: expected images \(N, rows, columns\).*\(5, 6\)"),
+    (TRAIN_LABELS, IMAGES, ValueError,
+     rf"{TRAIN_LABELS} from .*: expected labels \(N,\).*\(5, 6\)"),
+    (TEST_IMAGES, FOUR[TEST_IMAGES][:0], ValueError,
+     rf"{TEST_IMAGES} from .*: expected .* N > 0, found shape \(0, 3, 2\)"),
+    (TEST_LABELS, LABELS[:0], ValueError,
+     rf"{TEST_LABELS} from .*: expected .* N > 0, found shape \(0,\)"),
+    (TRAIN_LABELS, LABELS[:4], ValueError,
+     "labels: expected one label for each of the 5 rows of x, found 4"),
+    (TEST_LABELS, LABELS, ValueError,
+     "test_labels: expected one label for each of the 2 rows of test_x, found 5"),
+    (TEST_LABELS, LABELS[:2] + 2, ValueError,
+     r"test_labels: expected integers in \[0, 3\), found 2 to 3"),
+    (TEST_IMAGES, FOUR[TEST_IMAGES][:, 1:], ValueError,
+     "test_x: expected 6 columns, as in x, found 4"),
 ])
-def test_each_fault_in_a_folder_is_refused_and_the_folder_named(tmp_path, zipped, name, array, error, words):
+def test_each_fault_in_a_folder_is_refused_and_the_folder_named(
+        tmp_path, zipped, name, array, error, words):
     with pytest.raises(error, match=words) as caught:
         load(folder_of(tmp_path, zipped, {name: array}))
     assert str(tmp_path) in str(caught.value)
@@ -125,5 +168,6 @@ def test_each_fault_in_a_folder_is_refused_and_the_folder_named(tmp_path, zipped
 
 @pytest.mark.parametrize("source", ["mnits", "", "no/such/folder", "MNIST", __file__])
 def test_an_unknown_name_is_refused_with_the_known_ones(source):
-    with pytest.raises(ValueError, match=f"{re.escape(source)}': expected 'mnist', 'mnist5k', 'digits' or the path of a folder"):
+    with pytest.raises(ValueError, match=f"{re.escape(source)}': expected 'mnist', 'mnist5k', "
+                       "'digits' or the path of a folder"):
         load(source)

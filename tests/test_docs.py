@@ -1,4 +1,5 @@
-"""The pages in docs/ agree with the package: code quoted word for word, keys that resolve, tests and files that exist."""
+"""The pages in docs/ agree with the package: code quoted word for word, keys that resolve,
+tests and files that exist."""
 
 import ast
 import re
@@ -20,20 +21,25 @@ def read(path):
 
 
 def misquoted(page, sources):
-    """The ```python blocks of a page, those with >>> apart, that occur in no source up to common indentation."""
-    blocks = [block for block in re.findall(r"^```python\n(.*?)^```", page, re.S | re.M) if ">>>" not in block]
+    """The ```python blocks of a page, those with >>> apart,
+    that occur in no source up to common indentation."""
+    blocks = [block for block in re.findall(r"^```python\n(.*?)^```", page, re.S | re.M)
+              if ">>>" not in block]
     return [block for block in blocks
-            if not any("\n" + textwrap.indent(textwrap.dedent(block), " " * k) in "\n" + text for text in sources for k in (0, 4, 8, 12))]
+            if not any("\n" + textwrap.indent(textwrap.dedent(block), " " * k) in "\n" + text
+                       for text in sources for k in (0, 4, 8, 12))]
 
 
 def keys(text):
     """The keys in square brackets, such as those of [LO14, CL22]."""
-    return {key for inside in re.findall(r"\[([^\]]*)\]", text) for key in re.findall(rf"\b{KEY}\b", inside)}
+    return {key for inside in re.findall(r"\[([^\]]*)\]", text)
+            for key in re.findall(rf"\b{KEY}\b", inside)}
 
 
 def unresolved(references, texts):
     """(keys used in no entry of the references, entries that no text uses)."""
-    entries, used = re.findall(rf"^- \*\*\[({KEY})\]\*\*", references, re.M), set().union(*map(keys, texts))
+    entries = re.findall(rf"^- \*\*\[({KEY})\]\*\*", references, re.M)
+    used = set().union(*map(keys, texts))
     assert len(entries) == len(set(entries))
     return used - set(entries), set(entries) - used
 
@@ -42,7 +48,8 @@ def unknown_tests(page, root):
     """The tests/x.py::test_y of a page for which there is no such function in that file."""
     named = re.findall(r"(tests/\w+\.py)::(\w+)", page)
     return [f"{file}::{name}" for file, name in named if not (root / file).exists()
-            or name not in {node.name for node in ast.walk(ast.parse(read(root / file))) if isinstance(node, ast.FunctionDef)}]
+            or name not in {node.name for node in ast.walk(ast.parse(read(root / file)))
+                            if isinstance(node, ast.FunctionDef)}]
 
 
 def slug(heading):
@@ -51,12 +58,15 @@ def slug(heading):
 
 
 def broken_links(page, folder, own=""):
-    """The relative targets of links and images that do not exist, or whose #anchor is no heading of that page."""
-    targets = [target for target in re.findall(r"\]\(([^)\s]+)\)", page) if not re.match(r"https?:", target)]
+    """The relative targets of links and images that do not exist,
+    or whose #anchor is no heading of that page."""
+    targets = [target for target in re.findall(r"\]\(([^)\s]+)\)", page)
+               if not re.match(r"https?:", target)]
     def is_broken(target):
         file, _, anchor = target.partition("#")
         path = folder / (file or own)
-        return not path.exists() or (anchor and anchor not in map(slug, re.findall(r"^#+ (.*)", read(path), re.M)))
+        return (not path.exists()
+                or (anchor and anchor not in map(slug, re.findall(r"^#+ (.*)", read(path), re.M))))
     return [target for target in targets if is_broken(target)]
 
 
@@ -70,26 +80,32 @@ def test_code_is_quoted_word_for_word_and_what_a_page_names_exists(path):
 
 def test_every_key_resolves_and_every_reference_is_used():
     references = ROOT / "docs/references.md"
-    assert unresolved(read(references), map(read, {*SOURCES, *PAGES, *ROOT.glob("tests/test_t*.py")} - {references})) == (set(), set())
+    texts = {*SOURCES, *PAGES, *ROOT.glob("tests/test_t*.py")} - {references}
+    assert unresolved(read(references), map(read, texts)) == (set(), set())
 
 
 def test_a_changed_quotation_is_rejected():
     source = "class A:\n    def f(x):\n        return x + 1\n"
-    for quoted, wrong in (("def f(x):\n    return x + 1\n", 0), ("        return x + 1\n", 0), (">>> f(2)\n4\n\n", 0),
-                          ("return x + 2\n", 1), ("def f(x):\n  return x + 1\n", 1), ("x + 1\n", 1)):
+    for quoted, wrong in (("def f(x):\n    return x + 1\n", 0), ("        return x + 1\n", 0),
+                          (">>> f(2)\n4\n\n", 0), ("return x + 2\n", 1),
+                          ("def f(x):\n  return x + 1\n", 1), ("x + 1\n", 1)):
         assert len(misquoted(f"Text\n```python\n{quoted}```\n", [source])) == wrong
 
 
 def test_a_key_without_entry_and_an_entry_without_use_are_rejected():
     references = "- **[AB01]** A. Bee.\n- **[CD02]** C. Dee, with AB99 and [0, 1].\n"
     assert unresolved(references, ["see [AB01], [CD02, §3]"]) == (set(), set())
-    assert unresolved(references, ["see [AB01, EF03]", "CD02 without brackets, x[A1]"]) == ({"EF03"}, {"CD02"})
+    texts = ["see [AB01, EF03]", "CD02 without brackets, x[A1]"]
+    assert unresolved(references, texts) == ({"EF03"}, {"CD02"})
 
 
 def test_a_test_that_does_not_exist_and_a_broken_link_are_rejected():
-    here, missing = f"tests/{Path(__file__).name}", ["tests/test_docs.py::test_of_nothing", "tests/gone.py::test_x"]
-    assert unknown_tests(f"`{here}::test_a_changed_quotation_is_rejected`, {', '.join(missing)}", ROOT) == missing
-    good, bad = ["test_docs.py", "../setup.cfg", "https://example.org"], ["gone.md", "../figures/gone.png", "../docs/references.md#gone"]
+    here = f"tests/{Path(__file__).name}"
+    missing = ["tests/test_docs.py::test_of_nothing", "tests/gone.py::test_x"]
+    assert unknown_tests(f"`{here}::test_a_changed_quotation_is_rejected`, {', '.join(missing)}",
+                         ROOT) == missing
+    good = ["test_docs.py", "../setup.cfg", "https://example.org"]
+    bad = ["gone.md", "../figures/gone.png", "../docs/references.md#gone"]
     page = " ".join(f"![text]({target})" for target in good + bad)
     assert broken_links(page + "[up](../docs/references.md#references)", ROOT / "tests") == bad
     assert slug("## 10. One step, and σ_r".lstrip("# ")) == "10-one-step-and-σ_r"

@@ -1,4 +1,5 @@
-"""Jobs: the same results however they are run, and whatever goes wrong, nothing lost, nothing computed twice or used unsaid."""
+"""Jobs: the same results however they are run, and whatever goes wrong, nothing lost, nothing
+computed twice or used unsaid."""
 
 import io
 import math
@@ -41,17 +42,20 @@ def last_is_quickest(k):
 
 
 @pytest.mark.parametrize("number", [1, 2])
-def test_results_and_their_order_are_those_of_the_jobs_in_one_process_and_in_several(tmp_path, number):
+def test_results_and_their_order_are_those_of_the_jobs_in_one_process_and_in_several(
+        tmp_path, number):
     with processes(number):
-        results = run_jobs(last_is_quickest, {f"{k}": {"k": k} for k in range(4)}, tmp_path / "jobs")
+        results = run_jobs(last_is_quickest, {f"{k}": {"k": k} for k in range(4)},
+                           tmp_path / "jobs")
     at = {result.pop("process") for result in results.values()}
-    assert list(results.items()) == [(f"{k}", {"k": [k, 0.1 * k]}) for k in range(4)]       # as JSON says a tuple
+    # as JSON says a tuple
+    assert list(results.items()) == [(f"{k}", {"k": [k, 0.1 * k]}) for k in range(4)]
     assert at == {os.getpid()} if number == 1 else os.getpid() not in at
 
 
 def test_a_relative_folder_is_that_of_the_caller(tmp_path, monkeypatch):
     with processes(2):
-        for place in (tmp_path / "a", tmp_path / "b"):                                          # two processes serve both
+        for place in (tmp_path / "a", tmp_path / "b"):      # two processes serve both
             place.mkdir()
             monkeypatch.chdir(place)
             run_jobs(nap, naps(tmp_path / "log"), "jobs")
@@ -61,7 +65,8 @@ def test_a_relative_folder_is_that_of_the_caller(tmp_path, monkeypatch):
 def surroundings(k):
     import numpy  # noqa: F401
     from threadpoolctl import threadpool_info
-    return [max(library["num_threads"] for library in threadpool_info()), signal.getsignal(signal.SIGINT) == signal.SIG_IGN]
+    return [max(library["num_threads"] for library in threadpool_info()),
+            signal.getsignal(signal.SIGINT) == signal.SIG_IGN]
 
 
 @pytest.fixture
@@ -72,12 +77,15 @@ def terminal():
     signal.signal(signal.SIGINT, before)
 
 
-def test_a_process_has_one_blas_thread_and_leaves_ctrl_c_to_the_one_that_waits(tmp_path, monkeypatch, terminal):
+def test_a_process_has_one_blas_thread_and_leaves_ctrl_c_to_the_one_that_waits(
+        tmp_path, monkeypatch, terminal):
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
     found = []
-    for context in (processes, lambda number: joblib.parallel_config("loky", n_jobs=number)):   # planted: not a word on either
+    # planted: not a word on either
+    for context in (processes, lambda number: joblib.parallel_config("loky", n_jobs=number)):
         with context(2):
-            found.append(run_jobs(surroundings, {1: {"k": 1}, 2: {"k": 2}}, tmp_path / f"jobs {len(found)}"))
+            found.append(run_jobs(surroundings, {1: {"k": 1}, 2: {"k": 2}},
+                                  tmp_path / f"jobs {len(found)}"))
     assert found == [{1: [1, True], 2: [1, True]}, {1: [2, False], 2: [2, False]}]
 
 
@@ -86,7 +94,8 @@ def test_a_finished_job_is_one_file_with_its_question_and_is_not_run_again(tmp_p
     first = run_jobs(nap, naps(log, 2), folder)
     question = {"lowrank_ode job": 1, "function": "test_jobs.nap", "arguments": naps(log)["nap 1"]}
     assert read_json(folder / "nap 1.json") == {**question, "result": 1}
-    assert run_jobs(nap, naps(log, 3), folder) == {**first, "nap 2": 2} and started(log) == [0, 1, 2]
+    assert run_jobs(nap, naps(log, 3), folder) == {**first, "nap 2": 2}
+    assert started(log) == [0, 1, 2]
     remove_jobs(naps(log, 2), folder)
     assert os.listdir(folder) == ["nap 2.json"]
     remove_jobs(naps(log), folder)
@@ -105,37 +114,50 @@ def test_any_key_is_a_file_of_the_folder(tmp_path):
 
 
 REFUSED = {
-    "cut short": (lambda path: path.write_bytes(path.read_bytes()[:-9]), "not JSON, or cut short: "),
+    "cut short": (lambda path: path.write_bytes(path.read_bytes()[:-9]),
+                  "not JSON, or cut short: "),
     "empty": (lambda path: path.write_text(""), "not JSON, or cut short: "),
-    "foreign": (lambda path: path.write_text('{"figure": "orders"}'), "not a finished job of this package"),
-    "no result": (lambda path: path.write_text('{"lowrank_ode job": 1}'), "not a finished job of this package"),
+    "foreign": (lambda path: path.write_text('{"figure": "orders"}'),
+                "not a finished job of this package"),
+    "no result": (lambda path: path.write_text('{"lowrank_ode job": 1}'),
+                  "not a finished job of this package"),
     "no object": (lambda path: path.write_text("[1, 2]"), "not a finished job of this package"),
-    "other version": ({"lowrank_ode job": 2}, "another job's: found {'lowrank_ode job': 2}, expected {'lowrank_ode job': 1}"),
-    "other function": ({"function": "test_jobs.doze"}, "another job's: found {'function': 'test_jobs.doze'}, expected"),
+    "other version": ({"lowrank_ode job": 2}, "another job's: found {'lowrank_ode job': 2}, "
+                      "expected {'lowrank_ode job': 1}"),
+    "other function": ({"function": "test_jobs.doze"},
+                       "another job's: found {'function': 'test_jobs.doze'}, expected"),
     "other settings": ({"arguments": {"k": 1, "seconds": 9, "extra": None}},
-                       "another job's: found {'arguments': {'seconds': 9, 'extra': None}}, expected {'arguments': {'seconds': 0.0, "),
+                       "another job's: found {'arguments': {'seconds': 9, 'extra': None}}, "
+                       "expected {'arguments': {'seconds': 0.0, "),
 }
 
 
 @pytest.mark.parametrize("change, words", REFUSED.values(), ids=REFUSED)
-def test_a_file_that_is_not_the_finished_job_is_refused_by_name_before_any_job(tmp_path, change, words):
+def test_a_file_that_is_not_the_finished_job_is_refused_by_name_before_any_job(
+        tmp_path, change, words):
     folder, log = tmp_path / "jobs", tmp_path / "log"
     run_jobs(nap, naps(log, 3), folder)
     path = folder / "nap 1.json"
     change(path) if callable(change) else write_json(path, {**read_json(path), **change})
     content = path.read_bytes()
-    with pytest.raises(ValueError, match=f"^{path}: {re.escape(words)}.*; delete this file, and the job is run again, "):
+    with pytest.raises(ValueError, match=f"^{path}: {re.escape(words)}.*; "
+                       "delete this file, and the job is run again, "):
         run_jobs(nap, naps(log), folder)
-    assert path.read_bytes() == content and len(os.listdir(folder)) == 3 and started(log) == [0, 1, 2]
+    assert path.read_bytes() == content and len(os.listdir(folder)) == 3
+    assert started(log) == [0, 1, 2]
     path.unlink()
-    assert list(run_jobs(nap, naps(log), folder).values()) == [0, 1, 2, 3] and started(log) == [0, 1, 2, 1, 3]
+    assert list(run_jobs(nap, naps(log), folder).values()) == [0, 1, 2, 3]
+    assert started(log) == [0, 1, 2, 1, 3]
 
 
-def test_a_function_that_its_name_does_not_tell_and_arguments_that_json_cannot_say_are_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"function: got test_jobs.*<lambda>, expected a function of a module"):
+def test_a_function_that_its_name_does_not_tell_and_arguments_that_json_cannot_say_are_refused(
+        tmp_path):
+    with pytest.raises(ValueError,
+                       match=r"function: got test_jobs.*<lambda>, expected a function of a module"):
         run_jobs(lambda k: k, {"a": {"k": 1}}, tmp_path / "jobs")
     for wrong in (math.nan, 1j, {1, 2}):
-        with pytest.raises(ValueError, match=f"jobs: got arguments {re.escape(str({'k': wrong}))}, expected what JSON can say: "):
+        with pytest.raises(ValueError, match="jobs: got arguments "
+                           f"{re.escape(str({'k': wrong}))}, expected what JSON can say: "):
             run_jobs(nap, {"a": {"k": wrong}}, tmp_path / "jobs")
 
 
@@ -146,7 +168,8 @@ def test_a_failing_job_costs_no_other_job(tmp_path, number):
         with processes(number), pytest.raises(RuntimeError) as raised:
             run_jobs(divide, jobs, tmp_path / "jobs")
         first, *others = str(raised.value).splitlines()
-        assert first.startswith(f"of 4 jobs 2 failed and 0 were not started; 2 are kept in {tmp_path}/jobs,")
+        assert first.startswith("of 4 jobs 2 failed and 0 were not started; 2 are kept in "
+                                f"{tmp_path}/jobs,")
         for b, line in zip(("-0.0", "0"), sorted(others), strict=True):
             assert re.fullmatch(rf"b = {b}: ZeroDivisionError: .* \(test_jobs.py, line \d+\)", line)
         assert sorted(os.listdir(tmp_path / "jobs")) == ["b = 2.json", "b = 4.json"]
@@ -159,8 +182,10 @@ def test_two_keys_of_one_name_are_refused_before_anything_is_run(tmp_path):
 
 
 def test_a_result_that_json_cannot_say_is_the_failure_of_its_job(tmp_path):
-    with pytest.raises(RuntimeError, match=r"of 2 jobs 1 failed and 0 were not started[^#]*inf: ValueError: .*inf.json: not written: "):
-        run_jobs(divide, {"inf": {"a": 1e300, "b": 1e-300}, "one": {"a": 1, "b": 1}}, tmp_path / "jobs")
+    with pytest.raises(RuntimeError, match=r"of 2 jobs 1 failed and 0 were not started[^#]*"
+                       r"inf: ValueError: .*inf.json: not written: "):
+        run_jobs(divide, {"inf": {"a": 1e300, "b": 1e-300}, "one": {"a": 1, "b": 1}},
+                 tmp_path / "jobs")
     assert os.listdir(tmp_path / "jobs") == ["one.json"]
 
 
@@ -177,9 +202,11 @@ def test_a_full_disk_stops_the_run_and_what_is_finished_stays(tmp_path, monkeypa
         with pytest.raises(RuntimeError) as raised:
             run_jobs(nap, naps(log), tmp_path / "jobs")
     assert re.search(r"of 4 jobs 1 failed and 2 were not started; 1 are kept", str(raised.value))
-    assert re.search(r"nap 1: OSError: \[Errno 28\] not written \(No space left on device\): '.*nap 1.json'", str(raised.value))
+    assert re.search(r"nap 1: OSError: \[Errno 28\] not written \(No space left on device\): "
+                     "'.*nap 1.json'", str(raised.value))
     assert os.listdir(tmp_path / "jobs") == ["nap 0.json"]
-    assert list(run_jobs(nap, naps(log), tmp_path / "jobs").values()) == [0, 1, 2, 3] and started(log) == [0, 1, 1, 2, 3]
+    assert list(run_jobs(nap, naps(log), tmp_path / "jobs").values()) == [0, 1, 2, 3]
+    assert started(log) == [0, 1, 1, 2, 3]
 
 
 def test_a_folder_that_cannot_be_written_is_an_error_before_the_first_job(tmp_path):
@@ -211,7 +238,8 @@ def test_a_bar_counts_finished_jobs_and_tells_the_time_left(tmp_path, monkeypatc
         run_jobs(nap, naps(tmp_path / "log", 4, 0.15), tmp_path / "orders.jobs")
         if terminal.isatty():
             assert re.search(r"orders: +50%.* 2/4 ", terminal.getvalue())
-            assert re.search(r" 3/4 \[00:0\d<00:0\d, ", terminal.getvalue()) and " 4/4 [" in terminal.getvalue()
+            assert re.search(r" 3/4 \[00:0\d<00:0\d, ", terminal.getvalue())
+            assert " 4/4 [" in terminal.getvalue()
         else:
-            assert not terminal.getvalue()                                                      # no bar in a log file
+            assert not terminal.getvalue()      # no bar in a log file
         remove_jobs(["nap 2", "nap 3"], tmp_path / "orders.jobs")

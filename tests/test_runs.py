@@ -1,4 +1,5 @@
-"""The command `python -m figures` with a planted figure, which is this file: thirty naps, each noting its start in the file `log`."""
+"""The command `python -m figures` with a planted figure, which is this file: thirty naps, each
+noting its start in the file `log`."""
 
 import json
 import os
@@ -24,13 +25,14 @@ import pathlib, signal, sys, test_runs
 from figures import __main__, _run
 sys.modules["figures.planted"], _run.FOLDER = test_runs, pathlib.Path(".")
 __main__.NAMES.append("planted")
-signal.signal(signal.SIGINT, signal.default_int_handler)        # as in a terminal, wherever the tests run
+signal.signal(signal.SIGINT, signal.default_int_handler)    # as in a terminal, wherever tests run
 __main__.main(["planted", *sys.argv[1:]])
 """
 
 
 def compute(settings, run):
-    return {"slept": list(run(nap, {k: {"k": k, "seconds": settings["seconds"], "log": "log"} for k in settings["naps"]}).values())}
+    return {"slept": list(run(nap, {k: {"k": k, "seconds": settings["seconds"], "log": "log"}
+                                    for k in settings["naps"]}).values())}
 
 
 def draw(data):
@@ -47,11 +49,14 @@ def planted(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("number, how", [(2, signal.SIGKILL), (2, signal.SIGINT), (1, signal.SIGINT)], ids=lambda value: str(int(value)))
-def test_a_killed_or_interrupted_command_loses_at_most_the_jobs_in_flight(planted, monkeypatch, number, how):
+@pytest.mark.parametrize("number, how", [(2, signal.SIGKILL), (2, signal.SIGINT),
+                                         (1, signal.SIGINT)], ids=lambda value: str(int(value)))
+def test_a_killed_or_interrupted_command_loses_at_most_the_jobs_in_flight(
+        planted, monkeypatch, number, how):
     folder, log = planted / "test_runs.jobs", planted / "log"
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")])
-    process = subprocess.Popen([sys.executable, "-c", COMMAND, "--jobs", str(number)], cwd=planted, start_new_session=True, text=True,
+    process = subprocess.Popen([sys.executable, "-c", COMMAND, "--jobs", str(number)], cwd=planted,
+                               start_new_session=True, text=True,
                                stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": path})
     while len(started(log)) < 2 + number:
         assert process.poll() is None, process.stderr.read()
@@ -61,9 +66,11 @@ def test_a_killed_or_interrupted_command_loses_at_most_the_jobs_in_flight(plante
     finished = {int(path.stem) for path in folder.glob("*.json")}
     assert 2 <= len(finished) < 30 and len(set(started(log)) - finished) <= number
     if how == signal.SIGINT:
-        assert "interrupted: finished jobs are kept, the same command goes on from there\n" in error and "Traceback" not in error
+        assert "interrupted: finished jobs are kept, the same command goes on from there\n" in error
+        assert "Traceback" not in error
         assert process.returncode == 1
-    (folder / f"{finished.pop()}.json").unlink()            # planted: a loss, to be seen in what the next run starts
+    # planted: a loss, to be seen in what the next run starts
+    (folder / f"{finished.pop()}.json").unlink()
     (folder / ".2.json.0123abcd.part").touch()              # as a killed process may leave it
     log.unlink()
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
@@ -76,11 +83,13 @@ def test_a_killed_or_interrupted_command_loses_at_most_the_jobs_in_flight(plante
 def test_the_command_names_a_refused_file_and_a_wrong_number_of_jobs(planted, capsys):
     (planted / "test_runs.jobs").mkdir()
     (planted / "test_runs.jobs/3.json").write_text(json.dumps("mine"))
-    with pytest.raises(SystemExit, match=r"^error: .*/test_runs.jobs/3.json: not a finished job of this package; delete this file"):
+    with pytest.raises(SystemExit, match=r"^error: .*/test_runs.jobs/3.json: "
+                       "not a finished job of this package; delete this file"):
         __main__.main(["planted"])
     with pytest.raises(SystemExit):
         __main__.main(["planted", "--jobs", "0"])
-    assert "--jobs: got 0, expected at least 1" in capsys.readouterr().err and not (planted / "log").exists()
+    assert "--jobs: got 0, expected at least 1" in capsys.readouterr().err
+    assert not (planted / "log").exists()
 
 
 def test_what_is_timed_runs_alone():
@@ -104,7 +113,8 @@ def test_joblib_sends_the_jobs_of_a_figure_to_a_dask_cluster(planted):
     from figures import rank_evolution
     from figures._run import produce
 
-    with LocalCluster(n_workers=2, threads_per_worker=1) as cluster, Client(cluster) as client, parallel_config("dask"):
+    with (LocalCluster(n_workers=2, threads_per_worker=1) as cluster, Client(cluster) as client,
+          parallel_config("dask")):
         data = produce(rank_evolution, "small")
         there = client.run(lambda: "figures.rank_evolution" in sys.modules)
 

@@ -1,4 +1,5 @@
-"""Theorems on the flows inside a step: descent with exact substeps, norm, one gradient for a whole network (docs/theorems.md)."""
+"""Theorems on the flows inside a step: descent with exact substeps, norm, one gradient for a whole
+network (docs/theorems.md)."""
 
 import numpy as np
 import pytest
@@ -8,7 +9,16 @@ from strategies import seeds
 from test_nets import draw as draw_network
 from test_nets import inner
 
-from lowrank_ode import BUG, DLRT, AdaptiveBUG, DirectSum, ProjectorSplitting, best_approximation, tangent_projection, truncate
+from lowrank_ode import (
+    BUG,
+    DLRT,
+    AdaptiveBUG,
+    DirectSum,
+    ProjectorSplitting,
+    best_approximation,
+    tangent_projection,
+    truncate,
+)
 from lowrank_ode.integrators import ABCPSI, MidpointBUG, ParallelBUG, ProjectedRK
 from lowrank_ode.integrators.adaptive_bug import augmented_step
 from lowrank_ode.integrators.projected import K_field, L_field, S_field
@@ -22,24 +32,27 @@ EPS = np.finfo(float).eps
 FINE = repeated(rk4, 24)
 
 
-# --------------------------------------------------------------------------------------------------- descent, exact substeps
+# -------------------------------------------------------------------------- descent, exact substeps
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(12)
 
 
 def dissipated(Y, U1, V1, F, h):
-    """∫₀ʰ ‖U1ᴴ F(X(s)) V1‖² ds along the S-flow X = U1 S V1ᴴ from U1U1ᴴ Y V1V1ᴴ, by Gauss–Legendre quadrature with 12 nodes.
+    """∫₀ʰ ‖U1ᴴ F(X(s)) V1‖² ds along the S-flow X = U1 S V1ᴴ from U1U1ᴴ Y V1V1ᴴ, by Gauss–Legendre
+    quadrature with 12 nodes.
 
-    For a quadratic loss the integrand is a sum of e^{−2λs}, λ ≤ L. Its error is at most h (2Lh)²⁴ 12!⁴ / (25 · 24!³) times the largest
-    value [Gauss], which is 1e-16 of h times it for Lh ≤ 4.
+    For a quadratic loss the integrand is a sum of e^{−2λs}, λ ≤ L. Its error is at most h (2Lh)²⁴
+    12!⁴ / (25 · 24!³) times the largest value [Gauss], which is 1e-16 of h times it for Lh ≤ 4.
     """
     field, S0 = S_field(F, U1, V1), (H(U1) @ Y.U) @ Y.S @ (H(Y.V) @ V1)
     times = h / 2 * (1 + NODES)
-    return h / 2 * sum(w * norm(field(0, exact(field, 0, S0, s))) ** 2 for s, w in zip(times, WEIGHTS, strict=True))
+    return h / 2 * sum(w * norm(field(0, exact(field, 0, S0, s))) ** 2
+                       for s, w in zip(times, WEIGHTS, strict=True))
 
 
 def descent(seed):
-    """For a drawn quadratic: (∫₀ʰ ‖ΠF(Ŷ(s))‖² ds, f(Y) − f(Ŷ), f(Y)), Lh up to 4, σ down to 1e-10."""
+    """For a drawn quadratic: (∫₀ʰ ‖ΠF(Ŷ(s))‖² ds, f(Y) − f(Ŷ), f(Y)),
+    Lh up to 4, σ down to 1e-10."""
     rng = np.random.default_rng(seed)
     m, n = rng.integers(5, 10, 2)
     curvature = 10 ** rng.uniform(-2, 0, (m, n)) if seed % 2 else None
@@ -51,14 +64,17 @@ def descent(seed):
 
 @pytest.mark.parametrize("seed", range(20))
 def test_with_exact_substeps_the_loss_falls_by_exactly_the_dissipation_of_the_S_flow(seed):
-    """[CKL22] f(Ŷ) = f(Y) − ∫₀ʰ ‖ΠF(Ŷ(s))‖² ds. The substeps are accurate to 1e-13 a step of theirs, and take some ten."""
+    """[CKL22] f(Ŷ) = f(Y) − ∫₀ʰ ‖ΠF(Ŷ(s))‖² ds. The substeps are accurate to 1e-13 a step of
+    theirs, and take some ten."""
     integral, drop, loss = descent(seed)
     assert abs(integral - drop) <= 1e-12 * loss and drop > 0
 
 
 def test_the_S_flow_of_fixed_rank_BUG_does_not_account_for_its_loss():
-    """Its S-step starts at U1U1ᴴ Y V1V1ᴴ. On the instance of docs/theorems.md, 6, the loss rises while the S-flow dissipates."""
-    T, Y, h = np.array([[1.0, 1.0], [1.0, -120.0]]), best_approximation(np.diag([1.0, 0.0]), rank=1), 0.1
+    """Its S-step starts at U1U1ᴴ Y V1V1ᴴ. On the instance of docs/theorems.md, 6, the loss rises
+    while the S-flow dissipates."""
+    T = np.array([[1.0, 1.0], [1.0, -120.0]])
+    Y, h = best_approximation(np.diag([1.0, 0.0]), rank=1), 0.1
 
     def F(t, Y):
         return T - dense(Y)
@@ -67,10 +83,11 @@ def test_the_S_flow_of_fixed_rank_BUG_does_not_account_for_its_loss():
     assert rise > 0.8 and dissipated(Y, Y1.U, Y1.V, F, h) >= 0
 
 
-# --------------------------------------------------------------------------------------------------------- norm, real matrices
+# ------------------------------------------------------------------------------ norm, real matrices
 
 def skew_field(rng, m, n):
-    """F(Y) = K Y C + Y K₂ with skew K, K₂ and symmetric C of spectral norm 1: ⟨Y, F(Y)⟩ = 0 for all Y, and no Sylvester flow."""
+    """F(Y) = K Y C + Y K₂ with skew K, K₂ and symmetric C of spectral norm 1: ⟨Y, F(Y)⟩ = 0 for all
+    Y, and no Sylvester flow."""
     X, Z, C = rng.standard_normal((m, m)), rng.standard_normal((n, n)), rng.standard_normal((n, n))
     K, K2, C = (M / np.linalg.norm(M, 2) for M in (X - X.T, Z - Z.T, C + C.T))
     return lambda t, Y: (K @ Y) @ C + Y @ K2
@@ -82,19 +99,20 @@ def norm_change(method, seed, h=0.2):
     return norm(method.step(Y, 0, h, F)) - norm(Y)
 
 
-KEEPING = [ProjectorSplitting(solve=FINE), ProjectorSplitting(2, FINE), AdaptiveBUG(0, solve=FINE), MidpointBUG(0, solve=FINE),
-           ABCPSI(0, solve=FINE)]
+KEEPING = [ProjectorSplitting(solve=FINE), ProjectorSplitting(2, FINE), AdaptiveBUG(0, solve=FINE),
+           MidpointBUG(0, solve=FINE), ABCPSI(0, solve=FINE)]
 
 
 @pytest.mark.parametrize("method", KEEPING, ids=str)
 def test_the_norm_is_kept_where_the_field_is_orthogonal_to_the_matrix(method):
-    """[LO14, CKL22, CEKL24, KSW25] On y' = iωy a step k of RK4 changes |y| by (kω)⁶/144; here ω ≤ 2, k = h/24, and 24 · 3 such steps are
-    1.1e-11 at most.
+    """[LO14, CKL22, CEKL24, KSW25] On y' = iωy a step k of RK4 changes |y| by (kω)⁶/144; here
+    ω ≤ 2, k = h/24, and 24 · 3 such steps are 1.1e-11 at most.
     """
     assert method.keeps_norm and max(abs(norm_change(method, seed)) for seed in range(12)) <= 2e-11
 
 
-@pytest.mark.parametrize("method", [BUG(FINE), ParallelBUG(0, solve=FINE), ProjectedRK(2), AdaptiveBUG(0, solve=euler)], ids=str)
+@pytest.mark.parametrize("method", [BUG(FINE), ParallelBUG(0, solve=FINE), ProjectedRK(2),
+                                    AdaptiveBUG(0, solve=euler)], ids=str)
 def test_the_norm_is_not_kept_by_fixed_rank_and_parallel_BUG_nor_with_euler_substeps(method):
     assert np.median([abs(norm_change(method, seed)) for seed in range(12)]) > 1e-4
 
@@ -110,13 +128,15 @@ def test_truncation_takes_the_square_of_its_tail_from_the_square_of_the_norm(see
     assert norm(Y) - tol - 1e-10 <= norm(Y1) <= norm(Y) + 1e-10
 
 
-# ----------------------------------------------------------------------------------- one gradient for all layers of a network
+# --------------------------------------------------------- one gradient for all layers of a network
 
 def drawn_network(seed):
-    """A tanh network, two low-rank layers of ranks 1 to full, the last layer dense, biases ≠ 0, cores not diagonal; a batch."""
+    """A tanh network, two low-rank layers of ranks 1 to full, the last layer dense, biases ≠ 0,
+    cores not diagonal; a batch."""
     rng = np.random.default_rng(seed)
     net = mlp([6, 7, 8, 4], activation="tanh")
-    return rng, net, *draw_network(net, rng, [int(rng.integers(1, 7)), int(rng.integers(1, 8)), None])
+    return rng, net, *draw_network(net, rng,
+                                   [int(rng.integers(1, 7)), int(rng.integers(1, 8)), None])
 
 
 def largest_defect(A, B):
@@ -126,14 +146,16 @@ def largest_defect(A, B):
 
 @given(seeds)
 def test_one_backward_pass_is_three_for_all_layers_of_a_network_jointly(seed):
-    """[SZKCT22] The gradients with respect to K at K0V0ᴴ, to L at U0L0ᴴ, to S at ÛŜV̂ᴴ, and of the biases, each by a backward pass of its
-    own, are projections of the one gradient at W, for 2r > min(m, n), too; and gradients they are, by a complex step in a random direction.
+    """[SZKCT22] The gradients with respect to K at K0V0ᴴ, to L at U0L0ᴴ, to S at ÛŜV̂ᴴ, and of the
+    biases, each by a backward pass of its own, are projections of the one gradient at W, for
+    2r > min(m, n), too; and gradients they are, by a complex step in a random direction.
     """
     rng, net, W, x, labels = drawn_network(seed)
     F, (U0, S0, V0) = gradient_field(net, x, labels), W
     G, (U1, _, V1) = F(0, W), augmented_step(W, 0, 0.1, F, euler)
     K, L, S = U0 @ S0, V0 @ H(S0), (H(U1) @ U0) @ S0 @ (H(V0) @ V1)
-    passes = {"K": (K_field(F, V0)(0, K), G @ V0, lambda D: D @ H(V0)), "L": (L_field(F, U0)(0, L), H(H(U0) @ G), lambda D: U0 @ H(D)),
+    passes = {"K": (K_field(F, V0)(0, K), G @ V0, lambda D: D @ H(V0)),
+              "L": (L_field(F, U0)(0, L), H(H(U0) @ G), lambda D: U0 @ H(D)),
               "S": (S_field(F, U1, V1)(0, S), H(U1) @ G @ V1, lambda D: U1 @ D @ H(V1))}
     for name, (own, projected, matrix) in passes.items():
         assert largest_defect(own, projected) <= 1e-12, name
@@ -146,7 +168,7 @@ def test_one_backward_pass_is_three_for_all_layers_of_a_network_jointly(seed):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_for_the_fixed_rank_variant_of_a_network_one_pass_is_not_enough(seed):
-    """Its S-step starts elsewhere. (For G = 0 and for r = m = n it would be enough: ranks here are 2.)"""
+    """Its S-step starts elsewhere. (For G = 0, r = m = n it would be enough: ranks here are 2.)"""
     rng = np.random.default_rng(seed)
     net = mlp([6, 7, 8, 4], activation="tanh")
     W, x, labels = draw_network(net, rng, [2, 2, None])
@@ -158,7 +180,8 @@ def test_for_the_fixed_rank_variant_of_a_network_one_pass_is_not_enough(seed):
 
 @pytest.mark.parametrize("seed", range(10))
 def test_simultaneous_gradient_steps_on_U_S_V_do_not_follow_the_tangent_projection(seed):
-    """GVSᴴ, UᴴGV and GᴴUS move the matrix by GVSᴴSVᴴ + UUᴴGVVᴴ + USSᴴUᴴG to first order; were all σ = 1, by P(Y)G + 2UUᴴGVVᴴ.
+    """GVSᴴ, UᴴGV and GᴴUS move the matrix by GVSᴴSVᴴ + UUᴴGVVᴴ + USSᴴUᴴG to first order; were all
+    σ = 1, by P(Y)G + 2UUᴴGVVᴴ.
 
     Parallel BUG with Euler substeps moves along P(Y)G, cosine 1 (tests/test_integrators.py).
     """

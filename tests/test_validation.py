@@ -18,7 +18,8 @@ def bad_states():
     yield LowRank(np.eye(2, 3), np.eye(3), np.eye(5, 3)), "rank r with 1"
     yield np.array([[np.nan]]), "Y0: NaN"
     yield np.eye(2, dtype=int), "Y0: got int64, expected an array of floats"
-    yield np.eye(2, dtype=np.float16), "Y0: got float16, expected an array of floats, single or double"
+    half = np.eye(2, dtype=np.float16)
+    yield half, "Y0: got float16, expected an array of floats, single or double"
     yield LowRank(U, Identity(2), V), "Y0.S: got Identity"
     yield DirectSum([U, LowRank(2 * U, S, V)]), r"Y0.blocks\[1\].U"
 
@@ -47,7 +48,8 @@ def test_a_basis_is_orthonormal_if_its_defect_is_at_most_1000_EPS_a_column(dtype
 def test_a_good_start_passes_with_a_singular_core_and_in_single_precision():
     rng = np.random.default_rng(0)
     for dtype in (np.float32, np.float64, np.complex128):
-        Y = LowRank(random_basis(rng, 5000, 40, dtype), np.zeros((40, 40), dtype), random_basis(rng, 40, 40, dtype))
+        Y = LowRank(random_basis(rng, 5000, 40, dtype), np.zeros((40, 40), dtype),
+                    random_basis(rng, 40, 40, dtype))
         assert check_state(Y) is Y
     with pytest.raises(TypeError, match="expected a LowRank"):
         check_state("Y")
@@ -64,12 +66,14 @@ def test_a_count_is_a_whole_number_between_1_and_its_limit():
         check_count("n", 0)
 
 
-@pytest.mark.parametrize("rank, ranks", [(None, [None, None, None]), (4, [4, 4, None]), (np.int64(2), [2, 2, None]),
-                                         ([1, None, 3], [1, None, 3])])
+@pytest.mark.parametrize("rank, ranks", [(None, [None, None, None]), (4, [4, 4, None]),
+                                         (np.int64(2), [2, 2, None]), ([1, None, 3], [1, None, 3])])
 def test_a_rank_is_that_of_the_hidden_layers_and_a_list_that_of_each(rank, ranks):
     assert check_ranks(rank, 3) == ranks
-    assert check_ranks(4, 2) == [4, None] and check_ranks(None, 1) == [None] and check_ranks([4], 1) == [4]
-    with pytest.raises(ValueError, match=r"rank: got 4 for a single layer, which it would leave dense, expected \[4\] or None"):
+    assert check_ranks(4, 2) == [4, None] and check_ranks(None, 1) == [None]
+    assert check_ranks([4], 1) == [4]
+    with pytest.raises(ValueError, match=r"rank: got 4 for a single layer, "
+                       r"which it would leave dense, expected \[4\] or None"):
         check_ranks(4, 1)
     with pytest.raises(ValueError, match="rank: got 3 entries, expected one for each of 2 layers"):
         check_ranks(ranks, 2)

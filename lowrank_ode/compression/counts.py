@@ -1,4 +1,4 @@
-"""How many numbers a low-rank layer takes: the conventions in circulation, each with a name and the formula that it stands for."""
+"""How many numbers a low-rank layer takes: conventions in circulation, named, with formulas."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from ..matrices import LowRank, check_count
 
 @dataclass(frozen=True)
 class Convention:
-    """Numbers of a layer W = U S Vᵀ (n outputs × m inputs) of rank r, and how often the entries of a dense layer count."""
+    """Numbers of a layer W = U S Vᵀ (n outputs × m inputs) of rank r; of a dense one, per entry."""
 
     meaning: str
     lowrank: Callable
@@ -18,20 +18,25 @@ class Convention:
 CONVENTIONS = {
     "eval_KV": Convention("prediction, K = U S and V stored", lambda n, m, r: r * (n + m)),
     "eval_USV": Convention("prediction, U, S and V stored", lambda n, m, r: r * (n + m + r)),
-    "train_paper": Convention("training, bases and core of twice the rank [SZKCT22]", lambda n, m, r: 2 * r * (n + m) + 4 * r**2),
-    "train_buffers": Convention("training, K, L, U, V, Û, V̂, Ŝ, M and N stored", lambda n, m, r: 4 * r * (n + m) + 8 * r**2),
-    "train_buffers_grads": Convention("training, these and the gradients of K, L and Ŝ; dense layers with their gradient",
+    "train_paper": Convention("training, bases and core of twice the rank [SZKCT22]",
+                              lambda n, m, r: 2 * r * (n + m) + 4 * r**2),
+    "train_buffers": Convention("training, K, L, U, V, Û, V̂, Ŝ, M and N stored",
+                                lambda n, m, r: 4 * r * (n + m) + 8 * r**2),
+    "train_buffers_grads": Convention("training, these and the gradients of K, L and Ŝ; "
+                                      "dense layers with their gradient",
                                       lambda n, m, r: 5 * r * (n + m) + 12 * r**2, dense=2),
-    "published_slides_eval": Convention("an undercount, found in published tables: all but one row of the right factor is missing",
+    "published_slides_eval": Convention("an undercount, found in published tables: "
+                                        "all but one row of the right factor is missing",
                                         lambda n, m, r: r * (n + 1)),
 }
 
 
 def count_weights(shapes, ranks, convention="eval_KV"):
-    """Numbers in the weights (biases not counted) of layers of shape (n outputs, m inputs) and of these ranks, None for a dense layer.
+    """Numbers in the weights (biases not counted) of layers of shape (n outputs, m inputs) and of
+    these ranks, None for a dense layer.
 
-    convention: a key of CONVENTIONS. Raises ValueError for an unknown one, for lists of different lengths, and for a rank that is not in
-    1 … min(n, m).
+    convention: a key of CONVENTIONS. Raises ValueError for an unknown one, for lists of different
+    lengths, and for a rank that is not in 1 … min(n, m).
 
     >>> count_weights([(500, 784), (10, 500)], [20, None])
     30680
@@ -42,13 +47,16 @@ def count_weights(shapes, ranks, convention="eval_KV"):
     for r, shape in zip(ranks, shapes, strict=True):
         if r is not None:
             check_count("ranks", r, most=min(shape), where=f" for a layer of shape {shape}")
-    return sum(rule.dense * n * m if r is None else rule.lowrank(n, m, r) for (n, m), r in zip(shapes, ranks, strict=True))
+    return sum(rule.dense * n * m if r is None else rule.lowrank(n, m, r)
+               for (n, m), r in zip(shapes, ranks, strict=True))
 
 
 def count_parameters(params, convention="eval_KV"):
-    """Numbers in the blocks of `params`, biases included: LowRank blocks by the convention, all entries of dense ones (see CONVENTIONS)."""
+    """Numbers in the blocks of `params`, biases included: LowRank blocks by the convention, all
+    entries of dense ones (see CONVENTIONS)."""
     rule = _convention(convention)
-    return sum(rule.lowrank(*X.shape, X.rank) if isinstance(X, LowRank) else rule.dense * X.size for X in params.blocks)
+    return sum(rule.lowrank(*X.shape, X.rank) if isinstance(X, LowRank) else rule.dense * X.size
+               for X in params.blocks)
 
 
 def _convention(name):

@@ -4,14 +4,16 @@ from ..matrices import DirectSum, best_approximation, check_ranks, check_truncat
 
 
 def pruned(params, rank=None, tau=None):
-    """The network [W1, b1, W2, b2, …] with each weight matrix replaced by its best approximation of low rank, a LowRank [EY36].
+    """The network [W1, b1, W2, b2, …] with each weight matrix replaced by its best approximation of
+    low rank, a LowRank [EY36].
 
-    rank: an int for the hidden layers, the last layer left as it is; or a sequence with one entry a layer, None to leave a layer as it is.
-    tau: for the hidden layers the smallest rank whose tail is at most τ ‖W‖, as DLRT truncates. Biases are kept. The result is a start for
-    any integrator: DLRT(0, max_rank=r) retrains at rank r.
+    rank: an int for the hidden layers, the last layer left as it is; or a sequence with one entry a
+    layer, None to leave a layer as it is. tau: for the hidden layers the smallest rank whose tail
+    is at most τ ‖W‖, as DLRT truncates. Biases are kept. The result is a start for any integrator:
+    DLRT(0, max_rank=r) retrains at rank r.
 
-    Raises ValueError unless exactly one of rank (1 ≤ rank ≤ min(m, n) for W m × n) and tau (≥ 0) is given, for a sequence of another length
-    than there are layers, and if a weight is not finite.
+    Raises ValueError unless exactly one of rank (1 ≤ rank ≤ min(m, n) for W m × n) and tau (≥ 0) is
+    given, for a sequence of another length than there are layers, and if a weight is not finite.
     """
     weights, biases = params.blocks[::2], params.blocks[1::2]
     if (rank is None) == (tau is None):
@@ -21,5 +23,6 @@ def pruned(params, rank=None, tau=None):
         cut = [*(best_approximation(W, tol=tau * norm(W)) for W in weights[:-1]), weights[-1]]
     else:
         ranks = check_ranks(rank, len(weights))
-        cut = [W if r is None else best_approximation(W, rank=r) for W, r in zip(weights, ranks, strict=True)]
+        cut = [W if r is None else best_approximation(W, rank=r)
+               for W, r in zip(weights, ranks, strict=True)]
     return DirectSum([X for layer in zip(cut, biases, strict=True) for X in layer])

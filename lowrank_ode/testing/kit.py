@@ -1,9 +1,11 @@
-"""The theorems as a kit: which of them does an integrator obey, how tightly, and where it fails, on which matrix?
+"""The theorems as a kit: which does an integrator obey, how tightly, and on which matrix not?
 
-`check_integrator(method)` needs no test framework. Each theorem is a function (method, seed) → (measured, bound) that draws its own problem
-from the seed, so that a failure is reproduced by two numbers. The contract is asked of every method; the other theorems of those that
-claim them, by attributes (see lowrank_ode/integrators/__init__.py) or by the argument `claims`. A method is checked as it is: to see it
-obey theorems about exact substeps, give it accurate ones, and switch truncation off.
+`check_integrator(method)` needs no test framework. Each theorem is a function
+(method, seed) → (measured, bound) that draws its own problem from the seed, so that a failure is
+reproduced by two numbers. The contract is asked of every method; the other theorems of those that
+claim them, by attributes (see lowrank_ode/integrators/__init__.py) or by the argument `claims`. A
+method is checked as it is: to see it obey theorems about exact substeps, give it accurate ones, and
+switch truncation off.
 """
 
 import copy
@@ -18,7 +20,8 @@ from .theorems import THEOREMS
 
 @dataclass(frozen=True)
 class Row:
-    """The outcome of one theorem: the draw with the largest ratio, or, of those that failed, the one with the smallest matrix.
+    """The outcome of one theorem: the draw with the largest ratio, or, of those that failed, the
+    one with the smallest matrix.
 
     `start` describes the first step of that draw: shape, rank and singular values of Y, t and h.
     """
@@ -38,10 +41,16 @@ class TheoremFails(AssertionError):
 
     def __init__(self, row, method):
         self.row = row
-        super().__init__(f"{row.theorem}: {row.verdict}\n  equation   {row.equation}\n  measured   {row.measured}\n"
-                         f"  bound      {row.bound}\n  seed       {row.seed}\n  method     {method!r}\n  start      {row.start}\n"
+        super().__init__(f"{row.theorem}: {row.verdict}\n"
+                         f"  equation   {row.equation}\n"
+                         f"  measured   {row.measured}\n"
+                         f"  bound      {row.bound}\n"
+                         f"  seed       {row.seed}\n"
+                         f"  method     {method!r}\n"
+                         f"  start      {row.start}\n"
                          f"  reproduce  from lowrank_ode.testing import THEOREMS\n"
-                         f"             THEOREMS[{row.theorem!r}].residual(method, seed={row.seed})    # → (measured, bound)")
+                         f"             THEOREMS[{row.theorem!r}].residual(method, seed={row.seed})"
+                         "    # → (measured, bound)")
 
 
 class Report(tuple):
@@ -57,17 +66,19 @@ class Report(tuple):
     def __str__(self):
         lines = [f"{'theorem':<36}{'measured':>10}{'bound':>10}{'ratio':>10}  verdict"]
         for row in self:
-            numbers = "".join(f"{'-' if x is None else format(x, '.1e'):>10}" for x in (row.measured, row.bound, row.ratio))
+            numbers = "".join(f"{'-' if x is None else format(x, '.1e'):>10}"
+                              for x in (row.measured, row.bound, row.ratio))
             lines.append(f"{row.theorem:<36}{numbers}  {row.verdict.splitlines()[0]}")
         return "\n".join(lines)
 
 
 def check_integrator(method, claims=None, report=False, seeds=None):
-    """Check an integrator, any object with step(Y, t, h, F), against the contract and the theorems that it claims.
+    """Check an integrator, any object with step(Y, t, h, F): the contract and what it claims.
 
-    claims: None for those on the object; else a dict such as {"order": 2, "descends": True} or an iterable of names. seeds: how many
-    draws of each theorem (default: its own number). Raises TheoremFails at the first theorem that fails, naming it, the residual of its
-    equation, the bound, the seed, and a line that reproduces it; with report=True never raises, and returns a Report of all of them.
+    claims: None for those on the object; else a dict such as {"order": 2, "descends": True} or an
+    iterable of names. seeds: how many draws of each theorem (default: its own number). Raises
+    TheoremFails at the first theorem that fails, naming it, the residual of its equation, the
+    bound, the seed, and a line that reproduces it; with report=True returns a Report of all.
 
     Raises ValueError for unknown claims and for seeds < 1.
 
@@ -90,18 +101,19 @@ def check_integrator(method, claims=None, report=False, seeds=None):
 
 
 def _claims(method, claims):
+    known = [theorem.claim for theorem in THEOREMS.values() if theorem.claim]
     if claims is None:
-        return {theorem.claim: getattr(method, theorem.claim, None) for theorem in THEOREMS.values() if theorem.claim}
+        return {claim: getattr(method, claim, None) for claim in known}
     claims = dict(claims) if isinstance(claims, dict) else dict.fromkeys(claims, True)
     unknown = set(claims) - {theorem.claim for theorem in THEOREMS.values()}
     if unknown:
-        raise ValueError(f"claims: got {', '.join(sorted(unknown))}, expected some of "
-                         f"{', '.join(sorted({theorem.claim for theorem in THEOREMS.values() if theorem.claim}))}")
+        raise ValueError(f"claims: got {', '.join(sorted(unknown))}, "
+                         f"expected some of {', '.join(sorted(known))}")
     return claims
 
 
 class _Watched:
-    """The method, with the order that it is said to have; remembers the start of the first step it is asked for."""
+    """The method, with the order that it is said to have; remembers the start of its first step."""
 
     def __init__(self, method, order):
         self._method, self._start = method, None
@@ -127,9 +139,11 @@ class _Watched:
             return 0, None
         Y, t, h = self._start
         blocks = [X for X in getattr(Y, "blocks", [Y]) if isinstance(X, LowRank)]
-        words = (f"{X.shape[0]}×{X.shape[1]}, rank {X.rank}, σ = {', '.join(f'{s:.1e}' for s in np.linalg.svd(X.S, compute_uv=False))}"
+        words = (f"{X.shape[0]}×{X.shape[1]}, rank {X.rank}, σ = "
+                 f"{', '.join(f'{s:.1e}' for s in np.linalg.svd(X.S, compute_uv=False))}"
                  for X in blocks)
-        return sum(X.rank * sum(X.shape) for X in blocks), f"Y {' and '.join(words)}; t = {t}, h = {float(h):.3g}"
+        numbers = sum(X.rank * sum(X.shape) for X in blocks)
+        return numbers, f"Y {' and '.join(words)}; t = {t}, h = {float(h):.3g}"
 
 
 def _outcome(theorem, method, order, seeds):
@@ -142,10 +156,13 @@ def _outcome(theorem, method, order, seeds):
                 measured, bound = map(float, theorem.residual(watched, seed))
             ratio = measured / bound if bound > 0 else float(measured > 0)
             verdict = "holds" if measured <= bound else "fails"
-        except Exception as error:                  # whatever a foreign step raises is a finding, not a crash
+        except Exception as error:          # whatever a foreign step raises is a finding, no crash
             verdict = f"fails: {type(error).__name__}: {error}"
         size, start = watched.describe()
-        rows.append(Row(theorem.name, theorem.equation, verdict, measured, bound, ratio, seed, start))
+        rows.append(Row(theorem.name, theorem.equation,
+                        verdict, measured, bound, ratio, seed, start))
         if verdict != "holds":
             failed.append((size, rows[-1]))
-    return min(failed, key=lambda pair: pair[0])[1] if failed else max(rows, key=lambda row: row.ratio)
+    if failed:
+        return min(failed, key=lambda pair: pair[0])[1]
+    return max(rows, key=lambda row: row.ratio)

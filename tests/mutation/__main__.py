@@ -1,7 +1,9 @@
-"""python -m tests.mutation [--jobs N] [--alive] [FILE …]: break the core in each way that setup.cfg names, one by one; do the tests notice?
+"""python -m tests.mutation [--jobs N] [--alive] [FILE …]: do the tests notice a broken core?
 
-docs/mutation.json keeps, for each file, the outcome of its last run; docs/mutation-results.md shows it, beside the reasons why some mutants
-cannot be noticed (equivalent.txt). Ends with an error if a mutant lives without a reason, or a reason belongs to no mutant alive.
+It is broken in each way that mutation.cfg names, one by one. docs/mutation.json keeps, for each
+file, the outcome of its last run; docs/mutation-results.md shows it, beside the reasons why some
+mutants cannot be noticed (equivalent.txt). Ends with an error if a mutant lives without a reason,
+or a reason belongs to no mutant alive.
 """
 
 import argparse
@@ -24,27 +26,34 @@ EQUIVALENT, KILLERS = ROOT / "tests/mutation/equivalent.txt", ROOT / "tests/muta
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__.partition(": ")[2])
-    parser.add_argument("files", nargs="*", metavar="FILE", help="such as lowrank_ode/substeps.py (default: all that setup.cfg names)")
+    parser = argparse.ArgumentParser(prog="python -m tests.mutation",
+                                     description=__doc__.partition(": ")[2])
+    parser.add_argument("files", nargs="*", metavar="FILE", help="such as lowrank_ode/substeps.py "
+                        "(default: all that mutation.cfg names)")
     parser.add_argument("--jobs", type=int, default=1, help="processes side by side (default 1)")
-    parser.add_argument("--alive", action="store_true", help="only mutants that no test has killed yet, and that have no reason to live")
+    parser.add_argument("--alive", action="store_true", help="only mutants that no test has "
+                        "killed yet, and that have no reason to live")
     options = parser.parse_args()
-    found = [mutant for file in options.files or CONFIG["mutation:tests"] for mutant in mutants(file)]
+    found = [mutant for file in options.files or CONFIG["mutation:tests"]
+             for mutant in mutants(file)]
     outcome, killers = load(OUTCOME), load(KILLERS)
     why = reasons(EQUIVALENT.read_text(encoding="utf-8"))
     known = [killers.get(mutant.file, {}).get(mutant.change) for mutant in found]
-    settled = [options.alive and (bool(killer) or mutant[:2] in why) for mutant, killer in zip(found, known, strict=True)]
+    settled = [options.alive and (bool(killer) or mutant[:2] in why)
+               for mutant, killer in zip(found, known, strict=True)]
     with multiprocessing.Pool(options.jobs, prepare) as pool:
         unchanged = Mutant(found[0].file, "", (ROOT / found[0].file).read_text(encoding="utf-8"))
         if failed := pool.apply(trial, [unchanged]):
             sys.exit(f"without any mutation, {failed} fails")
         verdicts = pool.imap(verdict, zip(found, known, settled, strict=True))
-        for file, group in itertools.groupby(zip(found, tqdm(verdicts, total=len(found)), strict=True), lambda pair: pair[0].file):
+        pairs = zip(found, tqdm(verdicts, total=len(found)), strict=True)
+        for file, group in itertools.groupby(pairs, lambda pair: pair[0].file):
             told = {mutant.change: killer for mutant, killer in group}
             alive = [change for change, killer in told.items() if killer is None]
             outcome[file] = {"mutants": len(told), "killed": len(told) - len(alive), "alive": alive}
             killers[file] = {change: killer for change, killer in told.items() if killer}
-            save(OUTCOME, {name: outcome[name] for name in CONFIG["mutation:tests"] if name in outcome})
+            named = [name for name in CONFIG["mutation:tests"] if name in outcome]
+            save(OUTCOME, {name: outcome[name] for name in named})
             save(KILLERS, killers)
     page, complaints = report(load(OUTCOME), why)
     PAGE.write_text(page, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The mutants of a file: what cosmic-ray and operators.py make of it, as setup.cfg says."""
+"""The mutants of a file: what cosmic-ray and operators.py make of it, as mutation.cfg says."""
 
 import ast
 import configparser
@@ -14,7 +14,7 @@ from . import operators
 
 ROOT = Path(__file__).parent.parent.parent
 CONFIG = configparser.ConfigParser(interpolation=configparser.ExtendedInterpolation())
-CONFIG.read(ROOT / "setup.cfg", encoding="utf-8")
+CONFIG.read(Path(__file__).with_name("mutation.cfg"), encoding="utf-8")
 
 
 class Mutant(NamedTuple):
@@ -29,19 +29,23 @@ def mutants(file):
     seen, changes, nodes = {ast.dump(ast.parse(source))}, [], list(ast_nodes(get_ast(source)))
     for name in CONFIG["mutation"]["operators"].split():
         operator = get_operator(name)() if "/" in name else getattr(operators, name)()
-        for occurrence, node in enumerate([place for place in nodes for _ in operator.mutation_positions(place)]):
+        places = [place for place in nodes for _ in operator.mutation_positions(place)]
+        for occurrence, node in enumerate(places):
             mutated = mutate_code(source, operator, occurrence)
             program = ast.dump(ast.parse(mutated))
             if program not in seen and not _is_wording(node):
                 seen.add(program)
                 changes.append(change := _change(source.splitlines(), mutated.splitlines()))
-                yield Mutant(file, change + (f"\n  no. {n}" if (n := changes.count(change)) > 1 else ""), mutated)
+                number = f"\n  no. {n}" if (n := changes.count(change)) > 1 else ""
+                yield Mutant(file, change + number, mutated)
 
 
 def _is_wording(node):
     """Is it part of a message or an annotation, or of an idle option?"""
     while above := node.parent:
-        if above.type in ("fstring", "raise_stmt") or (above.type == "annassign" and node is above.children[1]):
+        if above.type in ("fstring", "raise_stmt"):
+            return True
+        if above.type == "annassign" and node is above.children[1]:
             return True
         if above.type == "argument" and above.children[0].get_code().strip() in operators.IDLE:
             return True
@@ -51,8 +55,9 @@ def _is_wording(node):
 
 def _change(old, new):
     before = _agreeing(old, new)
-    after = _agreeing(old[:before - 1:-1] if before else old[::-1], new[:before - 1:-1] if before else new[::-1])
-    lines = [("-", line) for line in old[before:len(old) - after]] + [("+", line) for line in new[before:len(new) - after]]
+    after = _agreeing(old[before:][::-1], new[before:][::-1])
+    lines = ([("-", line) for line in old[before:len(old) - after]]
+             + [("+", line) for line in new[before:len(new) - after]])
     return "\n".join(f"{sign} {line.strip()}".strip() for sign, line in lines)
 
 

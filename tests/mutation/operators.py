@@ -1,20 +1,24 @@
-"""Ways to break a line of linear algebra, for cosmic-ray, which has none of its own for `@`, adjoints, calls and options."""
+"""Ways to break a line of linear algebra, for cosmic-ray, which has none of its own for `@`,
+adjoints, calls and options."""
 
 from cosmic_ray.operators.operator import Operator
 from parso.python.tree import Name
 
 MODULES = {"np", "functools", "operator", "time"}
-IDLE = ("repr", "strict")       # options without effect on numbers: of a dataclass field, and of a zip of equally long things
+# options without effect on numbers: of a dataclass field, and of a zip of equally long things
+IDLE = ("repr", "strict")
 
 
 class _Rewrite(Operator):
-    """An operator given by rewrites(node): the texts that may stand in place of a node of the syntax tree."""
+    """An operator given by rewrites(node): the texts that may stand in place
+    of a node of the syntax tree."""
 
     def mutation_positions(self, node):
         return [(node.start_pos, node.end_pos) for _ in self.rewrites(node)]
 
     def mutate(self, node, index):
-        return Name(list(self.rewrites(node))[index], node.start_pos, prefix=node.get_first_leaf().prefix)
+        return Name(list(self.rewrites(node))[index], node.start_pos,
+                    prefix=node.get_first_leaf().prefix)
 
     @classmethod
     def examples(cls):
@@ -32,16 +36,18 @@ class DropFactor(_Rewrite):
 
 
 class DropCall(_Rewrite):
-    """H(X), np.abs(X), X.conj(), X.astype(d) become X: a call of one argument its argument, a method of at most one its object.
-    Of a chain of calls it is the last."""
+    """H(X), np.abs(X), X.conj(), X.astype(d) become X: a call of one argument its argument, a
+    method of at most one its object. Of a chain of calls it is the last."""
 
     def rewrites(self, node):
         if node.type != "atom_expr" or node.children[-1].children[0].value != "(":
             return
         arguments, (head, *path) = _arguments(node.children[-1]), node.children[:-1]
-        is_function = head.type == "name" and (not path or head.value in MODULES) and all(part.children[0] == "." for part in path)
-        if is_function and len(arguments) >= 1 and all(argument.type == "argument" for argument in arguments[1:]):
-            if arguments[0].type != "argument":
+        is_function = (head.type == "name" and (not path or head.value in MODULES)
+                       and all(part.children[0] == "." for part in path))
+        named = [argument.type == "argument" for argument in arguments]
+        if is_function and len(arguments) >= 1 and all(named[1:]):
+            if not named[0]:
                 yield f"({_code(arguments[0])})"
         elif path and path[-1].children[0].value == "." and len(arguments) <= 1:
             yield "".join(map(_code, [head, *path[:-1]]))
@@ -54,8 +60,10 @@ class DropKeyword(_Rewrite):
         if node.type == "trailer" and node.children[0].value == "(":
             arguments = _arguments(node)
             for dropped in arguments:
-                if dropped.type == "argument" and dropped.children[1] == "=" and _code(dropped.children[0]) not in IDLE:
-                    yield f"({', '.join(_code(argument) for argument in arguments if argument is not dropped)})"
+                is_keyword = dropped.type == "argument" and dropped.children[1] == "="
+                if is_keyword and _code(dropped.children[0]) not in IDLE:
+                    others = (_code(argument) for argument in arguments if argument is not dropped)
+                    yield f"({', '.join(others)})"
 
 
 class DropStatement(_Rewrite):
@@ -63,7 +71,8 @@ class DropStatement(_Rewrite):
 
     def rewrites(self, node):
         if node.parent and node.parent.type == "simple_stmt":
-            if node.type == "raise_stmt" or (node.type == "atom_expr" and node.children[-1].children[0].value == "("):
+            is_call = node.type == "atom_expr" and node.children[-1].children[0].value == "("
+            if node.type == "raise_stmt" or is_call:
                 yield "pass"
 
 
@@ -73,4 +82,6 @@ def _code(node):
 
 def _arguments(trailer):
     inside = trailer.children[1:-1]
-    return [node for node in (inside[0].children if inside and inside[0].type == "arglist" else inside) if node != ","]
+    if inside and inside[0].type == "arglist":
+        inside = inside[0].children
+    return [node for node in inside if node != ","]

@@ -1,4 +1,5 @@
-"""What the tests say to a mutant: run in a copy of the repository, in a fork of a process that has NumPy and pytest loaded already."""
+"""What the tests say to a mutant: run in a copy of the repository, in a fork of a process that has
+NumPy and pytest loaded already."""
 
 import importlib.util
 import os
@@ -17,8 +18,9 @@ import scipy.sparse.linalg  # noqa: F401
 from .mutants import CONFIG, ROOT
 
 PATIENCE = 20                                           # seconds for a test; the longest takes 3
-LEFT_OUT = ("tests/test_docs.py", "tests/test_layout.py", "tests/test_mutation.py",       # to notice a changed text is no merit
-            "tests/test_jobs.py", "tests/test_runs.py")                                   # processes that start others
+LEFT_OUT = (            # to notice a changed text is no merit; and processes that start others
+    "tests/test_docs.py", "tests/test_layout.py", "tests/test_mutation.py",
+    "tests/test_jobs.py", "tests/test_runs.py")
 
 
 class Watch:
@@ -26,31 +28,36 @@ class Watch:
 
     def pytest_runtest_logstart(self, nodeid):
         Path("under_way").write_text(nodeid, encoding="utf-8")
-        signal.alarm(PATIENCE)                          # ends the fork, whatever the test is busy with
+        signal.alarm(PATIENCE)      # ends the fork, whatever the test is busy with
 
 
 def prepare():
-    """Let this process run trials: in a copy of the repository, the package not yet imported; hypothesis need not shrink what it finds."""
+    """Let this process run trials: in a copy of the repository, the package not yet imported;
+    hypothesis need not shrink what it finds."""
     copy = Path(tempfile.mkdtemp()) / "copy"
     shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".git", ".hypothesis", "__pycache__"))
     os.chdir(copy)
     sys.path.insert(0, str(copy))
-    hypothesis.settings.register_profile("mutation", max_examples=100, derandomize=True, deadline=None, database=None,
-                                         phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate])
+    phases = [hypothesis.Phase.explicit, hypothesis.Phase.generate]
+    hypothesis.settings.register_profile("mutation", max_examples=100, derandomize=True,
+                                         deadline=None, database=None, phases=phases)
 
 
 def trial(mutant, hint=None):
-    """The test that fails or does not end, None if there is none; the tests of setup.cfg are run first, before them the hint."""
+    """The test that fails or does not end, None if there is none; the tests of mutation.cfg are run
+    first, before them the hint."""
     path = Path(mutant.file)
     original = path.read_bytes()
     first = shlex.split(CONFIG["mutation:tests"][mutant.file])
     order = CONFIG["mutation"]["order"].split()
-    others = sorted(set(map(str, Path("tests").glob("test_*.py"))) - {*LEFT_OUT, *(() if "-k" in first else first)},
+    others = sorted(set(map(str, Path("tests").glob("test_*.py")))
+                    - {*LEFT_OUT, *(() if "-k" in first else first)},
                     key=lambda name: order.index(name) if name in order else len(order))
     try:
         path.write_text(mutant.source, encoding="utf-8")
         for tests in ([hint] if hint else [], first, [*others, "lowrank_ode", "docs", "README.md"]):
-            Path(importlib.util.cache_from_source(path)).unlink(missing_ok=True)        # two mutants in one second, of one size
+            # two mutants in one second, of one size
+            Path(importlib.util.cache_from_source(path)).unlink(missing_ok=True)
             if tests and _fails(tests):
                 return Path("under_way").read_text(encoding="utf-8")
         return None
@@ -67,9 +74,12 @@ def _fails(tests):
         os.dup2(1, 2)
         try:
             importlib.import_module("lowrank_ode")
-        except Exception:                               # pytest would call it wrong usage, where conftest.py fails
+        except Exception:      # pytest would call it wrong usage, where conftest.py fails
             os._exit(1)
         ignored = [f"--ignore={file}" for file in LEFT_OUT]
-        os._exit(pytest.main(["-x", "-q", "--hypothesis-profile=mutation", *ignored, *tests], plugins=[Watch()]))
+        os._exit(pytest.main(["-x", "-q", "--hypothesis-profile=mutation", *ignored, *tests],
+                             plugins=[Watch()]))
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    return code not in (pytest.ExitCode.OK, pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.NO_TESTS_COLLECTED)    # a hint may be out of date
+    # a hint may be out of date
+    return code not in (pytest.ExitCode.OK, pytest.ExitCode.USAGE_ERROR,
+                        pytest.ExitCode.NO_TESTS_COLLECTED)
