@@ -1,4 +1,4 @@
-"""A fixture, and Hypothesis profiles: `ci` (derandomised, the default) and `thorough` (ten times the examples).
+"""Hypothesis profiles: `ci` (derandomised, the default) and `thorough` (ten times the examples).
 
 pytest --hypothesis-profile=thorough
 """
@@ -7,9 +7,6 @@ import os
 
 import pytest
 from hypothesis import settings
-
-from lowrank_ode.matrices import threads
-from lowrank_ode.nets import networks
 
 settings.register_profile("ci", max_examples=100, derandomize=True, deadline=None)
 settings.register_profile("thorough", max_examples=1000, deadline=None)
@@ -20,10 +17,3 @@ settings.load_profile("ci")
 def pytest_xdist_setupnodes():
     """Processes that share the cores (`pytest -n auto`) have one BLAS thread each."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
-
-@pytest.fixture
-def one_thread(monkeypatch):
-    """Whatever LOWRANK_ODE_THREADS says."""
-    for module in (threads, networks):
-        monkeypatch.setattr(module, "THREADS", 1)

@@ -1,5 +1,4 @@
-"""Wrong integrators, each a small patch of a right one,
-and the theorem by which the kit must reject it."""
+"""Wrong integrators, each a small patch of a right one, and the theorem that must reject it."""
 
 import numpy as np
 
@@ -7,7 +6,7 @@ from lowrank_ode import BUG, DLRT, LowRank, ProjectorSplitting, best_approximati
 from lowrank_ode.integrators import FactorODE, GeoLoRA, MidpointBUG, ParallelBUG
 from lowrank_ode.integrators.adaptive_bug import augmented_step
 from lowrank_ode.integrators.projected import K_field, L_field, S_field
-from lowrank_ode.matrices import H, augment, blockwise, dense, orth
+from lowrank_ode.matrices import H, Identity, augment, blockwise, dense, orth
 from lowrank_ode.substeps import euler, rk4
 
 PLANTED = []        # (integrator, claims, the theorem that rejects it)
@@ -17,8 +16,10 @@ def planted(theorem, *arguments, claims=None, **options):
     """Enter an instance of the class below."""
     def enter(Wrong):
         wrong_step = Wrong.step
-        # the precision of h is not the defect here
-        Wrong.step = lambda self, Y, t, h, F: wrong_step(self, Y, t, float(h), F)
+        def step(self, Y, t, h, F):
+            return wrong_step(self, Y, t, float(h), F)      # the precision of h is no defect here
+
+        Wrong.step = step
         PLANTED.append((Wrong(*arguments, **options), claims, theorem))
         return Wrong
     return enter
@@ -90,13 +91,13 @@ class WrongSignInL(BUG):
         U0, S0, V0 = Y
         U1 = orth(rk4(K_field(F, V0), t, U0 @ S0, h), U0)
         V1 = orth(rk4(L_field(lambda t, Z: -F(t, Z), U0), t, V0 @ H(S0), h), V0)
-        return LowRank(U1, rk4(S_field(F, U1, V1), t, (H(U1) @ U0) @ S0 @ (H(V0) @ V1), h), V1)
+        S = rk4(S_field(F, U1, V1), t, (H(U1) @ U0) @ S0 @ (H(V0) @ V1), h)
+        return LowRank(U1, S, V1)
 
 
 @planted("converges_with_its_order")
 class ForgottenOverlap(BUG):
-    """The S-step starts at S0, as if the bases had not moved;
-    −U1 is a basis of the range as good as U1."""
+    """The S-step starts at S0, as if the bases had not moved; −U1 is as good a basis as U1."""
     def step(self, Y, t, h, F):
         U0, S0, V0 = Y
         U1 = -1 * orth(rk4(K_field(F, V0), t, U0 @ S0, h), U0)
@@ -117,8 +118,12 @@ class NotOrthonormal(BUG):
     def step(self, Y, t, h, F):
         U0, S0, V0 = Y
         K = rk4(K_field(F, V0), t, U0 @ S0, h)
-        return blockwise(lambda K, V: LowRank(K, np.eye(K.shape[1]), V)
-                         if isinstance(V, np.ndarray) else K)(K, V0)
+
+        @blockwise
+        def as_they_are(K, V):
+            return LowRank(K, np.eye(K.shape[1]), V) if isinstance(V, np.ndarray) else K
+
+        return as_they_are(K, V0)
 
 
 @planted("is_pure")
@@ -135,8 +140,12 @@ class WritesIntoItsInput(BUG):
 class AlwaysDouble(BUG):
     """Double precision, whatever comes in."""
     def step(self, Y, t, h, F):
-        doubled = blockwise(lambda Z: LowRank(*(X.astype(np.result_type(X, float)) for X in Z))
-                            if isinstance(Z, LowRank) else Z)
+        @blockwise
+        def doubled(Z):
+            if not isinstance(Z, LowRank):
+                return Z
+            return LowRank(*(X.astype(np.result_type(X, float)) for X in Z))
+
         return doubled(super().step(Y, t, h, F))
 
 
@@ -189,8 +198,8 @@ class ConjugateForgotten(DLRT):
     def step(self, Y, t, h, F):
         U0, S0, V0 = Y
         G = F(t, Y)
-        U1, V1 = augment(U0, G @ V0), augment(V0, H(H(U0) @ G))
-        flip = blockwise(lambda U: U[:, ::-1] if isinstance(U, np.ndarray) else U)
+        U1, V1 = augment(U0, G @ V0), augment(V0, H(G) @ U0)
+        flip = blockwise(lambda U: U if isinstance(U, Identity) else np.asarray(U)[:, ::-1])
         S1 = (H(U1) @ U0) @ S0 @ (H(V0) @ V1) + h * (H(U1) @ G @ V1)
         return truncate(LowRank(flip(U1), S1, V1), 1e-12)
 
@@ -200,5 +209,10 @@ class CutTooFar(BUG):
     """The best approximation of one rank too few."""
     def step(self, Y, t, h, F):
         Y1 = super().step(Y, t, h, F)
-        return blockwise(lambda Z: best_approximation(Z, rank=Z.rank - 1)
-                         if isinstance(Z, LowRank) and Z.rank > 1 else Z)(Y1)
+
+        @blockwise
+        def one_less(Z):
+            shorter = isinstance(Z, LowRank) and Z.rank > 1
+            return best_approximation(Z, rank=Z.rank - 1) if shorter else Z
+
+        return one_less(Y1)

@@ -16,21 +16,26 @@ from lowrank_ode.substeps import euler, rk4
 class B1TransposedV(AdaptiveBUG):
     """B1: after the truncation, columns of the transposed small V."""
     def step(self, Y, t, h, F):
-        return blockwise(lambda Z: published_truncation(Z, 1e-12)
-                         if isinstance(Z, LowRank) else Z)(augmented_step(Y, t, h, F, self.solve))
+        @blockwise
+        def cut(Z):
+            return published_truncation(Z, 1e-12) if isinstance(Z, LowRank) else Z
+
+        return cut(augmented_step(Y, t, h, F, self.solve))
 
 
 @planted("finds_more_rank_where_it_is_needed", 0.05, claims={"adaptive": True})
 class B2LostTail(DLRT):
-    """B2: the tail lacks the smallest singular value,
-    and the rank falls back to r where none qualifies."""
+    """B2: the tail lacks the smallest singular value, and where no rank qualifies it is r."""
     def step(self, Y, t, h, F):
+        @blockwise
         def cut(Z):
             if not isinstance(Z, LowRank):
                 return Z
-            rank = published_rank(np.diag(Z.S), 0.05 * np.linalg.norm(Z.S)) if Z.rank > 1 else 1
-            return truncate(Z, max_rank=max(1, rank))
-        return blockwise(cut)(DLRT(0).step(Y, t, h, F))
+            sigma = Z.singular_values()
+            r = max(1, published_rank(sigma, 0.05 * np.linalg.norm(sigma))) if Z.rank > 1 else 1
+            return truncate(Z, max_rank=r)
+
+        return cut(DLRT(0).step(Y, t, h, F))
 
 
 @planted("keeps_type_and_shape")
@@ -38,7 +43,8 @@ class B3RowsOfU(BUG):
     """B3: V built from rows of U; shapes fit for square matrices alone."""
     def step(self, Y, t, h, F):
         Y1 = super().step(Y, t, h, F)
-        return blockwise(lambda Z: LowRank(Z.U, Z.S, Z.U) if isinstance(Z, LowRank) else Z)(Y1)
+        by_rows = blockwise(lambda Z: LowRank(Z.U, Z.S, Z.U) if isinstance(Z, LowRank) else Z)
+        return by_rows(Y1)
 
 
 @planted("converges_with_its_order")
@@ -55,9 +61,8 @@ class B5ElementwiseCore(ABCPSI):
     def step(self, Y, t, h, F):
         U0, S0, V0 = Y
         U1 = orth(rk4(K_field(F, V0), t, U0 @ S0, h), U0)
-        overlap = blockwise(lambda S, M: S * M.T
-                            if isinstance(M, np.ndarray) else S)(S0, H(U1) @ U0)
-        L1 = rk4(L_field(F, U1), t, V0 @ H(overlap), h)
+        overlap = blockwise(lambda S, M: S * M.T if isinstance(M, np.ndarray) else S)
+        L1 = rk4(L_field(F, U1), t, V0 @ H(overlap(S0, H(U1) @ U0)), h)
         V1 = orth(L1, V0)
         return LowRank(U1, H(L1) @ V1, V1)
 
@@ -71,13 +76,13 @@ class B6ProductRule(BUG):
         GV = G @ V0
         U1 = orth(U0 @ S0 + h * (GV @ H(S0) @ S0 + U0 @ (H(U0) @ GV)), U0)
         V1 = orth(V0 @ H(S0) + h * H(H(U0) @ G), V0)
-        return LowRank(U1, euler(S_field(F, U1, V1), t, (H(U1) @ U0) @ S0 @ (H(V0) @ V1), h), V1)
+        S = euler(S_field(F, U1, V1), t, (H(U1) @ U0) @ S0 @ (H(V0) @ V1), h)
+        return LowRank(U1, S, V1)
 
 
 @planted("converges_with_its_order", 2)
 class B7WrongNodes(ProjectedRK):
-    """B7: Runge–Kutta nodes that leave out a stage: F always at t.
-    Seen on fields that depend on time."""
+    """B7: Runge–Kutta nodes leave out a stage: F always at t. Seen where fields depend on time."""
     def step(self, Y, t, h, F):
         K1 = tangent_projection(Y, F(t, Y))
         Y2 = retract(Y, Y + h * K1)
@@ -96,13 +101,14 @@ class B8FlippedSigns(ParallelBUG):
 
 @planted("returns_orthonormal_bases", 0.0)
 class B9TooManyColumns(AdaptiveBUG):
-    """B9: the augmented basis is not capped at m columns,
-    dependent directions are filled with what is there."""
+    """B9: the augmented basis is not capped at m columns, dependent ones are filled up."""
     def step(self, Y, t, h, F):
         @blockwise
         def widen(U, K):
-            return (np.hstack([U, K / (np.linalg.norm(K, axis=0) + 1e-300)])
-                    if isinstance(U, np.ndarray) else U)
+            if not isinstance(U, np.ndarray):
+                return U
+            return np.hstack([U, K / (np.linalg.norm(K, axis=0) + 1e-300)])
+
         U0, S0, V0 = Y
         U1, V1 = widen(U0, F(t, Y) @ V0), widen(V0, H(H(U0) @ F(t, Y)))
         return LowRank(U1, H(U1) @ U0 @ S0 @ (H(V0) @ V1), V1)

@@ -1,5 +1,5 @@
-"""The kit: right methods pass, wrong ones are rejected by the right theorem,
-and claims are true in both directions."""
+"""The kit: right methods pass, wrong ones are rejected by the right theorem, and claims are true in
+both directions."""
 
 import json
 
@@ -45,7 +45,9 @@ def test_what_a_class_claims_holds_and_what_it_denies_fails(method):
 @pytest.mark.parametrize("method", SHARP, ids=str)
 def test_no_right_method_is_rejected_by_any_seed(method):
     """As many seeds as the hypothesis profile has examples: 100 for ci, 1,000 for thorough.
-    (Orders take long, and have 3.)"""
+
+    (Orders take long, and have 3.)
+    """
     claims = [claim for claim in CLAIMS if claim != "order" and getattr(method, claim)]
     assert check_integrator(method, claims, seeds=settings.default.max_examples).passed
 
@@ -64,21 +66,23 @@ def test_at_least_25_defects_are_planted_the_published_ones_among_them():
 
 
 def test_a_failure_names_theorem_equation_residual_bound_and_seed_and_is_reproduced_by_them():
-    wrong = type("TooShort", (BUG,),
-                 {"step": lambda self, Y, t, h, F: BUG().step(Y, t, 0.9 * h, F)})()
+    step = {"step": lambda self, Y, t, h, F: BUG().step(Y, t, 0.9 * h, F)}
+    wrong = type("TooShort", (BUG,), step)()
     with pytest.raises(TheoremFails) as failure:
         check_integrator(wrong, claims={"exact_on_rank_r": True})
     row, text = failure.value.row, str(failure.value)
-    assert all(str(word) in text for word in (row.theorem, row.equation, row.measured, row.bound,
-                                              f"seed={row.seed}", row.start))
+    words = row.theorem, row.equation, row.measured, row.bound, f"seed={row.seed}", row.start
+    assert all(str(word) in text for word in words)
     assert row.start == "Y 12×11, rank 3, σ = 1.0e+00, 5.0e-01, 2.0e-01; t = 0.0, h = 0.1"
     assert THEOREMS[row.theorem].residual(wrong, row.seed) == (row.measured, row.bound)
     assert row.measured > row.bound
 
 
 def test_of_the_draws_that_fail_the_smallest_matrix_is_shown():
-    """A method that fails wherever the rank is above 1: the kit's draws have ranks 1 to 4,
-    and seed 0 does not fail."""
+    """A method that fails wherever the rank is above 1.
+
+    The kit's draws have ranks 1 to 4, and seed 0 does not fail.
+    """
     wrong = bad("RankOneOnly", lambda self, Y, t, h, F: Y if getattr(Y, "rank", 2) == 1 else 1 / 0)
     row = check_integrator(wrong, claims=[], report=True)[0]
     assert "ZeroDivisionError" in row.verdict and "rank 2" in row.start and row.seed % 4 == 1
@@ -89,8 +93,8 @@ def test_a_report_is_a_table_and_json_and_has_a_tight_row():
     assert report.passed and "holds" in str(report)
     assert len(str(report).splitlines()) == len(report) + 1
     rows = json.loads(report.json())
-    assert {row["theorem"] for row in rows} == {t.name for t in THEOREMS.values()
-                                                if t.claim is None or getattr(BUG, t.claim)}
+    claimed = {t.name for t in THEOREMS.values() if t.claim is None or getattr(BUG, t.claim)}
+    assert {row["theorem"] for row in rows} == claimed
 
 
 def bad(name, step):

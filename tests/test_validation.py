@@ -5,22 +5,25 @@ import pytest
 from strategies import random_basis
 
 from lowrank_ode import DirectSum, LowRank
-from lowrank_ode.matrices import Identity, check_count, check_ranks, check_state
+from lowrank_ode.matrices import Identity, augment, check_count, check_state, check_truncation
+from lowrank_ode.nets import check_ranks
 
 
 def bad_states():
     U, S, V = np.eye(4, 2), np.diag([1.0, 0]), np.eye(5, 2)
     yield LowRank(2 * U, S, V), r"Y0.U: .* orthonormal"
     yield LowRank(U, S, V + 1e-6), r"Y0.V: .* orthonormal"
+    yield LowRank(augment(2 * U, U), S, V), r"Y0.U: .* orthonormal"
+    yield LowRank(U, S, V) + LowRank(U, S, -V), r"Y0.U: .* orthonormal"
     yield LowRank(U, S * np.nan, V), "Y0.S: NaN"
     yield LowRank(np.where(U == 1, np.inf, U), S, V), "Y0.U: NaN or Inf"
     yield LowRank(U[:, :0], S[:0, :0], V[:, :0]), "rank r with 1"
     yield LowRank(np.eye(2, 3), np.eye(3), np.eye(5, 3)), "rank r with 1"
     yield np.array([[np.nan]]), "Y0: NaN"
-    yield np.eye(2, dtype=int), "Y0: got int64, expected an array of floats"
-    half = np.eye(2, dtype=np.float16)
-    yield half, "Y0: got float16, expected an array of floats, single or double"
+    yield np.eye(2, dtype=int), "Y0: got int64, expected an array of floats, single or double"
+    yield np.eye(2, dtype=np.float16), "Y0: got float16, expected an array of floats, single or d"
     yield LowRank(U, Identity(2), V), "Y0.S: got Identity"
+    yield LowRank(Identity(2), S, V), "Y0.U: got Identity"
     yield DirectSum([U, LowRank(2 * U, S, V)]), r"Y0.blocks\[1\].U"
 
 
@@ -35,10 +38,11 @@ def test_a_bad_start_is_refused_by_name(Y, message):
 def test_a_basis_is_orthonormal_if_its_defect_is_at_most_1000_EPS_a_column(dtype, letter):
     def start(share):
         """One entry of the Gram matrix is off by `share` of the threshold."""
-        loose = np.eye(5, 3, dtype=dtype)
+        loose, one = np.eye(5, 3, dtype=dtype), np.eye(5, 3, dtype=dtype)
         loose[0, 1] = share * 1000 * 3 * np.finfo(dtype).eps
-        bases = {"U": np.eye(5, 3, dtype=dtype), "V": np.eye(5, 3, dtype=dtype), letter: loose}
+        bases = {"U": one, "V": one, letter: loose}
         return LowRank(bases["U"], np.eye(3, dtype=dtype), bases["V"])
+
     for share in (0.9995, 1):
         assert check_state(start(share)).rank == 3
     with pytest.raises(ValueError, match=rf"Y0\.{letter}: .* expected orthonormal columns"):
@@ -48,12 +52,20 @@ def test_a_basis_is_orthonormal_if_its_defect_is_at_most_1000_EPS_a_column(dtype
 def test_a_good_start_passes_with_a_singular_core_and_in_single_precision():
     rng = np.random.default_rng(0)
     for dtype in (np.float32, np.float64, np.complex128):
-        Y = LowRank(random_basis(rng, 5000, 40, dtype), np.zeros((40, 40), dtype),
-                    random_basis(rng, 40, 40, dtype))
+        U, V = random_basis(rng, 5000, 40, dtype), random_basis(rng, 40, 40, dtype)
+        Y = LowRank(U, np.zeros((40, 40), dtype), V)
         assert check_state(Y) is Y
     with pytest.raises(TypeError, match="expected a LowRank"):
         check_state("Y")
-    assert check_state(LowRank(np.ones((1, 1)), np.ones((1, 1)), np.ones((1, 1)))).rank == 1
+    assert check_state(LowRank(*(np.ones((1, 1)) for _ in "USV"))).rank == 1
+
+
+def test_a_good_start_may_keep_its_bases_in_factors_or_be_a_sum():
+    U, V = np.eye(6, 2), np.eye(5, 2)
+    kept = LowRank(augment(U, np.ones((6, 1))), np.eye(3), augment(V, np.ones((5, 1))))
+    both = LowRank(U, np.eye(2), V) + LowRank(np.eye(6, 2, k=-2), np.eye(2), np.eye(5, 2, k=-2))
+    for Y in (kept, both, DirectSum([kept, both])):
+        assert check_state(Y) is Y
 
 
 def test_a_count_is_a_whole_number_between_1_and_its_limit():
@@ -66,14 +78,23 @@ def test_a_count_is_a_whole_number_between_1_and_its_limit():
         check_count("n", 0)
 
 
+def test_a_tolerance_is_a_number_from_0_on_and_a_rank_a_count_or_none():
+    for tol, most in ((0, None), (0.5, 1), (np.float32(1), np.int64(3)), (np.inf, None)):
+        assert check_truncation("tau", tol, most) is None
+    for tol, most, message in ((-1e-300, None, "tau: got -1e-300"), (np.nan, None, "tau: got nan"),
+                               (0, 0, "max_rank: got 0"), (0, 1.5, "max_rank: got 1.5")):
+        with pytest.raises(ValueError, match=message):
+            check_truncation("tau", tol, most)
+
+
 @pytest.mark.parametrize("rank, ranks", [(None, [None, None, None]), (4, [4, 4, None]),
                                          (np.int64(2), [2, 2, None]), ([1, None, 3], [1, None, 3])])
 def test_a_rank_is_that_of_the_hidden_layers_and_a_list_that_of_each(rank, ranks):
     assert check_ranks(rank, 3) == ranks
     assert check_ranks(4, 2) == [4, None] and check_ranks(None, 1) == [None]
     assert check_ranks([4], 1) == [4]
-    with pytest.raises(ValueError, match=r"rank: got 4 for a single layer, "
-                       r"which it would leave dense, expected \[4\] or None"):
+    alone = r"rank: got 4 for a single layer, which it would leave dense, expected \[4\] or None"
+    with pytest.raises(ValueError, match=alone):
         check_ranks(4, 1)
     with pytest.raises(ValueError, match="rank: got 3 entries, expected one for each of 2 layers"):
         check_ranks(ranks, 2)

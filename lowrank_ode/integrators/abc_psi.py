@@ -11,10 +11,11 @@ from .truncating import Truncating
 
 @dataclass(frozen=True)
 class ABCPSI(Truncating):
-    """Augmented backward-corrected projector splitting [KSW25]: the L-step from Y itself, in the augmented basis; no backward step.
+    """Augmented backward-corrected projector splitting [KSW25]: the L-step from Y itself, in the
+    augmented basis; no backward step.
 
-        K-step    K' = F(K V0ᴴ) V0          from U0 S0                Û = augment(U0, K1)
-        L-step    L' = F(Û Lᴴ)ᴴ Û           from V0 S0ᴴ (Ûᴴ U0)ᴴ      (which is Y itself)      L1 = V1 S1ᴴ
+        K-step    K' = F(K V0ᴴ) V0    from U0 S0                            Û = augment(U0, K1)
+        L-step    L' = F(Û Lᴴ)ᴴ Û     from V0 S0ᴴ (Ûᴴ U0)ᴴ, which is Y      L1 = V1 S1ᴴ
         truncate  Û S1 V1ᴴ as adaptive BUG does
 
     With Euler substeps Ŷ = Y + h Û Ûᴴ F(Y) if both gradients are taken at Y, as here.

@@ -11,12 +11,14 @@ from .truncating import Truncating
 
 @dataclass(frozen=True)
 class AdaptiveBUG(Truncating):
-    """Rank-adaptive Basis Update & Galerkin [CKL22]: augment the bases, one Galerkin step in them, truncate.
+    """Rank-adaptive Basis Update & Galerkin [CKL22]: augment the bases, one Galerkin step in them,
+    truncate.
 
-        K-step    K' = F(K V0ᴴ) V0          from U0 S0                        Û = augment(U0, K1), at most 2r columns
-        L-step    L' = F(U0 Lᴴ)ᴴ U0         from V0 S0ᴴ                       V̂ = augment(V0, L1)
-        S-step    S' = Ûᴴ F(Û S V̂ᴴ) V̂       from (Ûᴴ U0) S0 (V̂ᴴ V0)ᴴ           (which is Y itself)
-        truncate  to the smallest rank whose tail is ≤ θ = tol, or tol · ‖S‖ if `relative`, per block; at most max_rank
+        K-step    K' = F(K V0ᴴ) V0      from U0 S0     Û = augment(U0, K1), at most 2r columns
+        L-step    L' = F(U0 Lᴴ)ᴴ U0     from V0 S0ᴴ    V̂ = augment(V0, L1)
+        S-step    S' = Ûᴴ F(Û S V̂ᴴ) V̂   from (Ûᴴ U0) S0 (V̂ᴴ V0)ᴴ, which is Y itself
+        truncate  to the smallest rank whose tail is ≤ θ = tol, or tol · ‖S‖ if `relative`,
+                  per block; at most max_rank
     """
 
     order: ClassVar[int] = 1
@@ -30,7 +32,7 @@ class AdaptiveBUG(Truncating):
 
 
 def augmented_step(Y, t, h, F, solve):
-    """The step before truncation, Ŷ = Û S1 V̂ᴴ, of rank up to 2r; span Û holds span U0, and span V̂ span V0."""
+    """The step before truncation, Ŷ = Û S1 V̂ᴴ, of rank ≤ 2r; Û begins with U0, and V̂ with V0."""
     U0, S0, V0 = Y
     U1 = augment(U0, solve(K_field(F, V0), t, U0 @ S0, h))
     V1 = augment(V0, solve(L_field(F, U0), t, V0 @ H(S0), h))

@@ -11,13 +11,15 @@ from .projected import K_field, L_field, S_field
 
 @dataclass(frozen=True)
 class BUG:
-    """Basis Update & Galerkin, the "unconventional" integrator [CL22]: both bases from the start, then one Galerkin step in the new ones.
+    """Basis Update & Galerkin, the "unconventional" integrator [CL22]: both bases from the start,
+    then one Galerkin step in the new ones.
 
         K-step    K' = F(K V0ᴴ) V0          from U0 S0                        U1 = orth(K1)
         L-step    L' = F(U0 Lᴴ)ᴴ U0         from V0 S0ᴴ                       V1 = orth(L1)
         S-step    S' = U1ᴴ F(U1 S V1ᴴ) V1   from (U1ᴴ U0) S0 (V1ᴴ V0)ᴴ
 
-    Fixed rank, no backward substep. The S-step starts at the projected matrix, not at Y: a convex loss may rise.
+    Fixed rank, no backward substep. The S-step starts at the projected matrix, not at Y: a convex
+    loss may rise.
     """
 
     solve: Callable = field(default=rk4, repr=False)

@@ -10,7 +10,8 @@ from ..substeps import rk4, step_size
 
 @dataclass(frozen=True)
 class Dense:
-    """W' = F(t, W) on the full m × n matrix by the one-step method `solve`; a LowRank start becomes an ndarray."""
+    """W' = F(t, W) on the full m × n matrix by the one-step method `solve`; a LowRank start becomes
+    an ndarray."""
 
     solve: Callable = field(default=rk4, repr=False)
     order: ClassVar[None] = None        # that of `solve`

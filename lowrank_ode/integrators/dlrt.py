@@ -1,23 +1,22 @@
-"""Dynamical low-rank training of Schotthöfer, Zangrando, Kusch, Ceruti and Tudisco, from one gradient."""
+"""Dynamical low-rank training of Schotthöfer, Zangrando, Kusch, Ceruti and Tudisco."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
-from ..matrices import H, LowRank, augment_in_factors, blockwise_in_threads, check_truncation, cut, dense, image, leading, restrict
+from ..matrices import H, LowRank, augment, check_truncation, leading, restrict, truncate
 from ..substeps import step_size
 
 
 @dataclass(frozen=True)
 class DLRT:
-    """Dynamical low-rank training [SZKCT22]: adaptive BUG with Euler substeps, all three from one gradient.
+    """Dynamical low-rank training [SZKCT22]: adaptive BUG with Euler substeps, from one gradient.
 
         Û = augment(U0, G V0),   V̂ = augment(V0, Gᴴ U0)         with G = F(t, Y)
         Ŝ = (Ûᴴ U0) S0 (V̂ᴴ V0)ᴴ + h Ûᴴ G V̂                      that is Ŷ = Y + h Û Ûᴴ G V̂ V̂ᴴ
         truncate to the smallest rank whose tail is ≤ θ = τ ‖Ŝ‖, per block; at most max_rank
 
-    One gradient serves because K-, L- and S-step start at the same matrix: span [U0, K1] = span [U0, G V0], and Û, V̂ hold Y exactly.
+    One gradient serves because K-, L- and S-step start at the same matrix: span [U0, K1] =
+    span [U0, G V0], and Û, V̂ hold Y exactly. A dense block takes a step of Euler's.
     """
 
     tau: float = 0.1
@@ -34,15 +33,8 @@ class DLRT:
         check_truncation("tau", self.tau, self.max_rank)
 
     def step(self, Y, t, h, F):
-        h = step_size(h)
-        return self._along(Y, F(t, Y), h)
-
-    @blockwise_in_threads
-    def _along(self, Y, G, h):
-        """The step of one block along its part of the gradient: from here on each is on its own. A dense one takes a step of Euler's."""
-        if isinstance(Y, np.ndarray):
-            return Y + h * dense(G)
+        h, G = step_size(h), F(t, Y)
         U0, S0, V0 = Y
-        U1, V1 = augment_in_factors(U0, image(G, V0)), augment_in_factors(V0, image(H(G), U0))
+        U1, V1 = augment(U0, G @ V0), augment(V0, H(G) @ U0)
         S1 = leading(S0, U1, V1) + h * restrict(U1, G, V1)
-        return cut(LowRank(U1, S1, V1), self.tau, relative=True, max_rank=self.max_rank)
+        return truncate(LowRank(U1, S1, V1), self.tau, relative=True, max_rank=self.max_rank)

@@ -1,20 +1,22 @@
-"""The baseline that must fail: explicit Euler on the differential equations of the factors, with S⁻¹ in them."""
+"""The baseline that must fail: explicit Euler on the equations of the factors, with S⁻¹ in them."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from ..matrices import H, LowRank, blockwise, dense
+from ..matrices import H, LowRank, blockwise
 from ..substeps import step_size
 
 
 @dataclass(frozen=True)
 class FactorODE:
-    """The naive method: U' = (I − U Uᴴ) F V S⁻¹, V' = (I − V Vᴴ) Fᴴ U S⁻ᴴ, S' = Uᴴ F V [KL07], by explicit Euler and QR.
+    """The naive method, by explicit Euler and QR [KL07]:
 
-    Its error grows as the smallest singular value of S falls; it is here to be seen failing, and is not in METHODS.
-    Raises numpy.linalg.LinAlgError where S is exactly singular.
+        U' = (I − U Uᴴ) F V S⁻¹,   V' = (I − V Vᴴ) Fᴴ U S⁻ᴴ,   S' = Uᴴ F V
+
+    Its error grows as the smallest singular value of S falls; it is here to be seen failing, and is
+    not in METHODS. Raises numpy.linalg.LinAlgError where S is exactly singular.
     """
 
     order: ClassVar[int] = 1
@@ -26,15 +28,16 @@ class FactorODE:
     adaptive: ClassVar[bool] = False
 
     def step(self, Y, t, h, F):
-        return _euler(Y, F(t, Y), step_size(h))
+        h, G = step_size(h), F(t, Y)
+        U, _, V = Y
+        return _euler(Y, G @ V, H(G) @ U, h)
 
 
 @blockwise
-def _euler(Y, G, h):
+def _euler(Y, GV, GU, h):
     if isinstance(Y, np.ndarray):
-        return Y + h * dense(G)
+        return Y + h * GV
     U, S, V = Y
-    GV, GU = G @ V, H(H(U) @ G)
     M = H(U) @ GV
     U1, R_U = np.linalg.qr(U + h * H(np.linalg.solve(H(S), H(GV - U @ M))))
     V1, R_V = np.linalg.qr(V + h * H(np.linalg.solve(S, H(GU - V @ H(M)))))

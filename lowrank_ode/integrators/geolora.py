@@ -1,25 +1,24 @@
-"""GeoLoRA of Schotthöfer, Zangrando, Ceruti, Tudisco and Kusch: parallel BUG with Euler substeps, from one gradient."""
+"""GeoLoRA of Schotthöfer, Zangrando, Ceruti, Tudisco and Kusch."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
-from ..matrices import LowRank, blockwise_in_threads, check_truncation, cut, images, leading
+from ..matrices import H, check_truncation, truncate
 from ..substeps import step_size
 from .parallel_bug import bordered
 
 
 @dataclass(frozen=True)
 class GeoLoRA:
-    """Parallel BUG with Euler substeps [SZCTK25]: one gradient G = F(t, Y), and a step along its tangent projection.
+    """Parallel BUG with Euler substeps [SZCTK25]: a step along P(Y)G of one gradient G = F(t, Y).
 
         K = G V0,   L = Gᴴ U0,   Û = [U0, Ũ] = augment(U0, K),   V̂ = [V0, Ṽ] = augment(V0, L)
         P(Y)G = Û T V̂ᴴ with T = [[U0ᴴ K, Lᴴ Ṽ], [Ũᴴ K, 0]],   Ŝ = [[S0, 0], [0, 0]] + h T
         truncate to the smallest rank whose tail is ≤ θ = τ ‖Ŝ‖, per block; at most max_rank
 
-    It is parallel BUG, for span [U0, U0 S0 + h K] = span [U0, K] and Ũᴴ (U0 S0 + h K) = h Ũᴴ K. Cut to the rank of the start it is
-    Riemannian gradient descent with SVD retraction, that is `ProjectedRK(1)`.
+    It is parallel BUG, for span [U0, U0 S0 + h K] = span [U0, K] and Ũᴴ (U0 S0 + h K) = h Ũᴴ K.
+    Cut to the rank of the start it is Riemannian gradient descent with SVD retraction,
+    `ProjectedRK(1)`.
     """
 
     tau: float = 0.1
@@ -36,14 +35,7 @@ class GeoLoRA:
         check_truncation("tau", self.tau, self.max_rank)
 
     def step(self, Y, t, h, F):
-        h = step_size(h)
-        return self._along(Y, images(Y, F(t, Y)), h)
-
-    @blockwise_in_threads
-    def _along(self, Y, G, h):
-        """The step of one block from its images K, L of the gradient; of a dense one, from the gradient, a step of Euler's."""
-        if isinstance(Y, np.ndarray):
-            return Y + h * G
-        K, L = G
-        U1, T, V1 = bordered(Y, K, L)
-        return cut(LowRank(U1, leading(Y.S, U1, V1) + h * T, V1), self.tau, relative=True, max_rank=self.max_rank)
+        h, G = step_size(h), F(t, Y)
+        U0, _, V0 = Y
+        K, L = G @ V0, H(G) @ U0
+        return truncate(Y + h * bordered(Y, K, L), self.tau, relative=True, max_rank=self.max_rank)

@@ -12,13 +12,15 @@ from .truncating import Truncating
 
 @dataclass(frozen=True)
 class MidpointBUG(Truncating):
-    """Midpoint BUG [CEKL24]: bases that hold the start and the slope at the midpoint, then one Galerkin step over the whole of h.
+    """Midpoint BUG [CEKL24]: bases that hold the start and the slope at the midpoint, then one
+    Galerkin step over the whole of h.
 
         half step   Û Ŝ V̂ᴴ by augmented BUG over h/2, G = F(t + h/2, Û Ŝ V̂ᴴ)
-        bases       Ū = augment(Û, G V̂), V̄ = augment(V̂, Gᴴ Û)                       ("4r", at most 4r columns)
+        bases       Ū = augment(Û, G V̂), V̄ = augment(V̂, Gᴴ Û)       ("4r", at most 4r columns)
                     with the half step cut to rank r, U½ S½ V½ᴴ, and G taken there:
                     Ū = augment([U0, U½], G V½), V̄ = augment([V0, V½], Gᴴ U½)        ("3r")
-        S-step      S' = Ūᴴ F(Ū S V̄ᴴ) V̄ from (Ūᴴ U0) S0 (V̄ᴴ V0)ᴴ, which is Y itself; truncate as adaptive BUG does
+        S-step      S' = Ūᴴ F(Ū S V̄ᴴ) V̄ from (Ūᴴ U0) S0 (V̄ᴴ V0)ᴴ, which is Y itself;
+                    truncate as adaptive BUG does
     """
 
     bases: str = "3r"
@@ -43,6 +45,6 @@ class MidpointBUG(Truncating):
         else:
             U_half, V_half = U, V
         G = F(t + h / 2, half)
-        U, V = augment(U, G @ V_half), augment(V, H(H(U_half) @ G))
+        U, V = augment(U, G @ V_half), augment(V, H(G) @ U_half)
         S = self.solve(S_field(F, U, V), t, leading(S0, U, V), h)
         return self.truncate(LowRank(U, S, V))

@@ -5,18 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..matrices import (
-    DirectSum,
-    H,
-    LowRank,
-    augment,
-    augment_in_factors,
-    blockwise,
-    blockwise_in_threads,
-    coordinates,
-    leading,
-    restrict,
-)
+from ..matrices import DirectSum, H, LowRank, augment, blockwise, leading, restrict
 from ..substeps import step_size
 from .projected import K_field, L_field, S_field
 from .truncating import Truncating
@@ -24,16 +13,19 @@ from .truncating import Truncating
 
 @dataclass(frozen=True)
 class ParallelBUG(Truncating):
-    """Rank-adaptive parallel BUG [CKL24]: K-, L- and S-step all from the start, independent of each other.
+    """Rank-adaptive parallel BUG [CKL24]: K-, L- and S-step all from the start, independent of each
+    other.
 
         K-step    K' = F(K V0ᴴ) V0          from U0 S0       Û = [U0, Ũ] = augment(U0, K1)
         L-step    L' = F(U0 Lᴴ)ᴴ U0         from V0 S0ᴴ      V̂ = [V0, Ṽ] = augment(V0, L1)
         S-step    S' = U0ᴴ F(U0 S V0ᴴ) V0   from S0          S̄ = S(t1)
-        Ŝ = [[S̄, L1ᴴ Ṽ], [Ũᴴ K1, 0]], and truncate: to the smallest rank whose tail is ≤ θ = tol, or tol · ‖Ŝ‖ if `relative`
+        Ŝ = [[S̄, L1ᴴ Ṽ], [Ũᴴ K1, 0]], and truncate: to the smallest rank whose tail is ≤ θ = tol,
+        or tol · ‖Ŝ‖ if `relative`
 
-    A step is rejected and repeated from the same matrix in the bases Û, V̂ if the new rank is all of 2r, or if the missing corner is large,
-    ‖Ũᴴ F(Y) Ṽ‖ > rejection · θ/h (10 in the paper's code); `rejection` None accepts every step. With Euler substeps it is a step along the
-    tangent projection of F (`GeoLoRA`). No exactness on curves of rank r: the missing corner is O(h²).
+    A step is rejected and repeated from the same matrix in the bases Û, V̂ if the new rank is all
+    of 2r, or if the missing corner is large, ‖Ũᴴ F(Y) Ṽ‖ > rejection · θ/h (10 in the paper's
+    code); `rejection` None accepts every step. With Euler substeps it is a step along the tangent
+    projection of F (`GeoLoRA`). No exactness on curves of rank r: the missing corner is O(h²).
     """
 
     rejection: float | None = None
@@ -57,19 +49,20 @@ class ParallelBUG(Truncating):
         return Y1
 
 
-@blockwise_in_threads
+@blockwise
 def bordered(Y, K, L, S1=None):
-    """Û [[S1, Lᴴ Ṽ], [Ũᴴ K, 0]] V̂ᴴ with Û = [U0, Ũ] = augment(U0, K), V̂ = [V0, Ṽ] = augment(V0, L): the results of three substeps, each in
-    its own part of the augmented bases. S1 is U0ᴴ K unless given; with K = G V0 and L = Gᴴ U0 that is P(Y)G. For a dense block S1.
+    """Û [[S1, Lᴴ Ṽ], [Ũᴴ K, 0]] V̂ᴴ, Û = [U0, Ũ] = augment(U0, K), V̂ = [V0, Ṽ] = augment(V0, L).
+
+    The results of three substeps, each in its own part of the augmented bases. S1 is U0ᴴ K unless
+    given; with K = G V0 and L = Gᴴ U0 that is P(Y)G. For a dense block S1, or K.
     """
     if isinstance(Y, np.ndarray):
-        return S1
+        return K if S1 is None else S1
     U0, S0, V0 = Y
-    U1, V1 = augment_in_factors(U0, K), augment_in_factors(V0, L)
-    p, q = S0.shape
-    UK, VL = coordinates(U1, K), coordinates(V1, L)
-    S = leading(UK[:p] if S1 is None else S1, U1, V1)
-    S[p:, :q], S[:p, q:] = UK[p:], H(VL[q:])
+    U1, V1 = augment(U0, K), augment(V0, L)
+    (p, q), KU, LV = S0.shape, H(K) @ U1, H(L) @ V1
+    S = leading(H(KU[:, :p]) if S1 is None else S1, U1, V1)
+    S[p:, :q], S[:p, q:] = H(KU[:, p:]), LV[:, q:]
     return LowRank(U1, S, V1)
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..matrices import H, LowRank, augment, image, leading
+from ..matrices import H, LowRank, augment, leading
 from ..substeps import step_size
 from .parallel_bug import bordered
 from .projected import K_field, L_field, S_field
@@ -12,10 +12,12 @@ from .truncating import Truncating
 
 @dataclass(frozen=True)
 class ParallelBUG2(Truncating):
-    """Second-order parallel BUG [KUS24]: parallel BUG from bases that hold the slope at the start already; at most 4r columns.
+    """Second-order parallel BUG [KUS24]: parallel BUG from bases that hold the slope at the start
+    already; at most 4r columns.
 
         G = F(t, Y),   Û0 = augment(U0, G V0),   V̂0 = augment(V0, Gᴴ U0),   Y = Û0 Ŝ0 V̂0ᴴ
-        then the K-, L- and S-step of parallel BUG from Û0, Ŝ0, V̂0, side by side; truncate as adaptive BUG does
+        then the K-, L- and S-step of parallel BUG from Û0, Ŝ0, V̂0, side by side;
+        truncate as adaptive BUG does
     """
 
     order: ClassVar[int] = 2
@@ -25,10 +27,9 @@ class ParallelBUG2(Truncating):
     descends: ClassVar[bool] = True
 
     def step(self, Y, t, h, F):
-        h = step_size(h)
+        h, G = step_size(h), F(t, Y)
         U0, S0, V0 = Y
-        G = F(t, Y)
-        U, V = augment(U0, image(G, V0)), augment(V0, image(H(G), U0))
+        U, V = augment(U0, G @ V0), augment(V0, H(G) @ U0)
         S = leading(S0, U, V)
         K1 = self.solve(K_field(F, V), t, U @ S, h)
         L1 = self.solve(L_field(F, U), t, V @ H(S), h)

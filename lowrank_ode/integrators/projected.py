@@ -1,4 +1,5 @@
-"""The field F as each factor of Y = U S Vᴴ sees it: the right-hand sides of the K-, L- and S-steps [LO14, CL22]."""
+"""The field F as each factor of Y = U S Vᴴ sees it: the right-hand sides of the K-, L- and S-steps
+[LO14, CL22]."""
 
 from ..matrices import H, LowRank, outer, restrict
 
@@ -10,7 +11,7 @@ def K_field(F, V):
 
 def L_field(F, U):
     """L' = F(t, U Lᴴ)ᴴ U."""
-    return lambda t, L: H(H(U) @ F(t, outer(U, L)))
+    return lambda t, L: H(F(t, outer(U, L))) @ U
 
 
 def S_field(F, U, V):

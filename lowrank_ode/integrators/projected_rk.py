@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
-from ..matrices import blockwise_in_threads, images, retract
+from ..matrices import H, retract
 from ..substeps import step_size
 from .parallel_bug import bordered
 
@@ -18,11 +16,13 @@ TABLEAUX = {        # nodes c, the strictly lower rows of a, weights b
 
 @dataclass(frozen=True)
 class ProjectedRK:
-    """Projected Runge–Kutta [KV19]: slopes projected onto the tangent space, stages and result cut to rank r, R(·).
+    """Projected Runge–Kutta [KV19]: slopes projected onto the tangent space, stages and result cut
+    to rank r, R(·).
 
         Y_j = R(Y + h Σ_{l<j} a_jl K_l),   K_j = P(Y_j) F(t + c_j h, Y_j),   Y1 = R(Y + h Σ b_j K_j)
 
-    Order 1: Euler; 2: Heun; 3: Heun's third-order rule. Fixed rank. On a dense block it is the Runge–Kutta method itself.
+    Order 1: Euler; 2: Heun; 3: Heun's third-order rule. Fixed rank. On a dense block it is the
+    Runge–Kutta method itself.
     """
 
     order: int = 2
@@ -35,7 +35,8 @@ class ProjectedRK:
 
     def __post_init__(self):
         if self.order not in TABLEAUX:
-            raise ValueError(f"order: got {self.order}, expected one of {', '.join(map(str, TABLEAUX))}")
+            raise ValueError(f"order: got {self.order}, expected one of "
+                             f"{', '.join(map(str, TABLEAUX))}")
 
     def step(self, Y, t, h, F):
         h = step_size(h)
@@ -43,16 +44,12 @@ class ProjectedRK:
         K = []
         for c, row in zip(nodes, rows, strict=True):
             Y_j = self._combine(Y, h, row, K)
-            K.append(_tangent(Y_j, images(Y_j, F(t + c * h, Y_j))))
+            U, _, V = Y_j
+            G = F(t + c * h, Y_j)
+            K.append(bordered(Y_j, G @ V, H(G) @ U))            # P(Y_j) G
         return self._combine(Y, h, weights, K)
 
     @staticmethod
     def _combine(Y, h, weights, K):
         increments = [(h * weight) * K_l for weight, K_l in zip(weights, K, strict=True) if weight]
         return retract(Y, sum(increments, start=Y)) if increments else Y
-
-
-@blockwise_in_threads
-def _tangent(Y, G):
-    """P(Y)G, in bases that begin with those of Y, from the images K, L of G; of a dense block G itself."""
-    return G if isinstance(Y, np.ndarray) else bordered(Y, *G)

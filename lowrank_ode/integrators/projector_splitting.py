@@ -11,14 +11,16 @@ from .projected import K_field, L_field, S_field
 
 @dataclass(frozen=True)
 class ProjectorSplitting:
-    """Projector splitting [LO14]: the tangent projection P(Y)F = F V Vᴴ − U Uᴴ F V Vᴴ + U Uᴴ F, one term after the other.
+    """Projector splitting [LO14]: the tangent projection P(Y)F = F V Vᴴ − U Uᴴ F V Vᴴ + U Uᴴ F, one
+    term after the other.
 
         K-step    K' =  F(K V0ᴴ) V0          from U0 S0       K1 = U1 Ŝ,  U1 orthonormal
         S-step    S' = −U1ᴴ F(U1 S V0ᴴ) V0   from Ŝ           S̃ = S(t1)   (backward in time)
         L-step    L' =  F(U1 Lᴴ)ᴴ U1         from V0 S̃ᴴ       L1 = V1 S1ᴴ, V1 orthonormal
 
-    Order 2 is the first-order step over h/2 followed by its adjoint, which is the first-order step on Yᴴ. Fixed rank. On a dense block
-    the three terms are F − F + F at three different points: an O(h²) deviation from the plain step, with Euler substeps.
+    Order 2 is the first-order step over h/2 followed by its adjoint, which is the first-order step
+    on Yᴴ. Fixed rank. On a dense block the three terms are F − F + F at three different points: an
+    O(h²) deviation from the plain step, with Euler substeps.
     """
 
     order: int = 1
@@ -32,7 +34,7 @@ class ProjectorSplitting:
 
     def __post_init__(self):
         if self.order not in (1, 2):
-            raise ValueError(f"order: got {self.order}, expected 1 (Lie splitting) or 2 (Strang splitting)")
+            raise ValueError(f"order: got {self.order}, expected 1 (Lie splitting) or 2 (Strang)")
 
     def step(self, Y, t, h, F):
         h = step_size(h)

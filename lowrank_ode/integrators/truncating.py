@@ -4,13 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from ..matrices import check_truncation, cut
+from ..matrices import check_truncation, truncate
 from ..substeps import rk4
 
 
 @dataclass(frozen=True)
 class Truncating:
-    """A step ends with the smallest rank whose tail is ≤ θ = tol, or tol · ‖S‖ if `relative`, per block; at most max_rank [CKL22]."""
+    """A step ends with the smallest rank whose tail is ≤ θ = tol, or tol · ‖S‖ if `relative`, per
+    block; at most max_rank [CKL22]."""
 
     tol: float = 1e-8
     relative: bool = False
@@ -23,4 +24,4 @@ class Truncating:
         check_truncation("tol", self.tol, self.max_rank)
 
     def truncate(self, Y):
-        return cut(Y, self.tol, self.relative, self.max_rank)
+        return truncate(Y, self.tol, self.relative, self.max_rank)

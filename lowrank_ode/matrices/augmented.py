@@ -1,71 +1,81 @@
 """A larger basis that is kept in factors while a step works with it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from .direct_sum import H
+from .direct_sum import H, Identity
 
 ROWS = 1 << 12      # of so many rows at most an inner product is one product
 
 
 def inner(X, Y):
-    """XᴴY, of many rows by halves: in a long sum of numbers of one sign rounding errors add up, to a multiple of m · EPS."""
+    """XᴴY, of many rows by halves: in a long sum of numbers of one sign rounding errors add up."""
     if len(X) <= ROWS:
         return H(X) @ Y
     k = len(X) // 2
     return inner(X[:k], Y[:k]) + inner(X[k:], Y[k:])
 
 
-def times(A, X, by_columns):
-    """A X, which lies column after column in memory, or row after row."""
-    return (X.T @ A.T).T if by_columns else A @ X
-
-
 @dataclass(frozen=True, eq=False)
 class Augmented:
-    """The m × k basis Û = W T, which begins with U0 (m, r): W = [U0, B] (m, q) is orthonormal but for rounding errors, and T (q, k), block
-    upper triangular and near to the identity, mends them, those of U0 as well.
+    """The m × k basis Û = W T, which begins with U0 (m, r): what `augment` returns.
 
-    Û @ P and A @ Û, which are ndarrays, come from products with W; Û is not multiplied out for them. Of the K that it was made of it may
-    know the product, as long as somebody has K, and does not overwrite it: made_of = (a weak reference to K, a function that returns ÛᴴK).
+    W = [U0, B] (m, q) is orthonormal but for rounding errors, and T (q, k), here `mend`, block
+    upper triangular and near to the identity, mends them, those of U0 as well. A @ Û and Û @ P,
+    which are ndarrays, come from products with W; `array` is Û multiplied out, with U0 in front.
     """
 
     U0: np.ndarray
     W: np.ndarray
-    T: np.ndarray
-    made_of: tuple | None = None
+    mend: np.ndarray
+    ndim = 2
     __array_ufunc__ = None      # ndarrays leave `A @ Û` to the method below
 
     @property
     def shape(self):
-        return len(self.W), self.T.shape[1]
+        return len(self.W), self.mend.shape[1]
 
     @property
     def dtype(self):
         return self.W.dtype
 
-    def dense(self):
-        """The ndarray, with U0 itself in front; U0 where nothing was added to it."""
+    @cached_property
+    def array(self):
         r = self.U0.shape[1]
-        return np.concatenate([self.U0, self.W @ self.T[:, r:]], axis=1) if self.T.shape[1] > r else self.U0
+        if self.mend.shape[1] == r:
+            return self.U0
+        return np.concatenate([self.U0, self.W @ self.mend[:, r:]], axis=1)
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.array, dtype, copy=copy)
 
     def adjoint(self):
-        return H(self.dense())
+        return H(self.array)
 
-    def combined(self, X):
-        """A Û, from X = A W, with A U0 as it is."""
-        r = self.U0.shape[1]
-        return np.concatenate([X[:, :r], X @ self.T[:, r:]], axis=1)
-
-    def inner(self, K):
-        """Ûᴴ K."""
-        if self.made_of and K is self.made_of[0]():
-            return self.made_of[1]()
-        return H(inner(K, self.W) @ self.T)
+    @property
+    def T(self):
+        """The transpose, as of an ndarray."""
+        return self.array.T
 
     def __rmatmul__(self, A):
-        return A @ self.W @ self.T
+        if "array" in self.__dict__:            # somebody has multiplied it out already
+            return A @ self.array
+        r = self.U0.shape[1]
+        T, (AU, AB) = self.mend, (_product(A, X) for X in (self.U0, self.W[:, r:]))
+        return np.concatenate([AU, AU @ T[:r, r:] + AB @ T[r:, r:]], axis=-1)
 
     def __matmul__(self, P):
-        return self.W @ (self.T @ P)
+        return self.W @ (self.mend @ P)
+
+
+def _product(A, X):
+    return inner(H(A), X) if isinstance(A, np.ndarray) else A @ X
+
+
+def array_of(factor, dtype=float):
+    """A factor as an ndarray, also if it is an Identity, which has no dtype of its own."""
+    if isinstance(factor, Identity):
+        return factor.scale * np.eye(factor.n, dtype=dtype)
+    return factor if isinstance(factor, np.ndarray) else factor.array

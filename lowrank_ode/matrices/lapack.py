@@ -1,16 +1,18 @@
 """Norms, factorisations and inverses, with one BLAS at work.
 
-NumPy and SciPy come with a BLAS each, and each with threads of its own, which go on spinning for a while after their work. Where calls
-alternate, those of one hold the cores that the other wants. So of SciPy, which has the better routines, none is called that uses threads.
+NumPy and SciPy come with a BLAS each, and each with threads of its own, which go on spinning for
+a while after their work. Where calls alternate, those of one hold the cores that the other wants.
+So of SciPy, which has the better routines, none is called that uses threads.
 """
 
 from functools import cache, lru_cache
 
 import numpy as np
+import scipy.linalg
 from scipy.linalg import get_blas_funcs, get_lapack_funcs
 
-UNTHREADED = 100        # of up to so many rows SciPy inverts a matrix in one thread: from trials, with some room
-SMALL = 32              # of fewer rows it takes singular values in one thread, and as soon as anything else is done with them
+UNTHREADED = 100        # of up to so many rows SciPy inverts a matrix in one thread: from trials
+SMALL = 32              # of fewer rows it takes singular values in one thread
 
 
 @cache
@@ -58,25 +60,35 @@ def frobenius(X):
 
 
 def all_finite(X):
-    """Whether an array of floats holds neither NaN nor Inf. A sum of squares cannot hide one; if it overflows, it says nothing."""
+    """Whether an array of floats holds neither NaN nor Inf.
+
+    A sum of squares cannot hide one; if it overflows, it says nothing.
+    """
     x = X.ravel("K")
     return np.isfinite(np.vdot(x, x)) or np.isfinite(x).all()
 
 
 def svd(S):
-    """(P, σ, Qᴴ) with S = P diag(σ) Qᴴ, as numpy.linalg.svd(S, full_matrices=False), which takes longer for a small one."""
+    """(P, σ, Qᴴ) with S = P diag(σ) Qᴴ, as numpy.linalg.svd(S, full_matrices=False).
+
+    Divide and conquer; where that fails, as on some ordinary complex matrices, QR iteration.
+    """
     if 0 < min(S.shape) and max(S.shape) < SMALL:
         P, sigma, Qh, failed = _routine("gesdd", S.dtype)(S, full_matrices=False)
         if not failed:
             return P, sigma, Qh
-    return np.linalg.svd(S, full_matrices=False)
+    try:
+        return np.linalg.svd(S, full_matrices=False)
+    except np.linalg.LinAlgError:
+        return scipy.linalg.svd(S, full_matrices=False, lapack_driver="gesvd")
 
 
 def pivoted_cholesky(G, tol):
-    """(C, pivots, rank): the first `rank` rows of the upper triangular C are the factor CᴴC of G, rows and columns in the order of pivots.
+    """(C, pivots, rank): the first `rank` rows of the upper triangular C are the factor CᴴC of G,
+    rows and columns in the order of pivots.
 
-    It stops where the largest pivot left is at most tol.
-    The unblocked routine, which takes as long as the blocked one on one thread, and never uses two.
+    It stops where the largest pivot left is at most tol. The unblocked routine: it takes as long as
+    the blocked one on one thread, and never uses two.
     """
     C, pivots, rank, _ = _routine("pstf2", G.dtype)(G, tol=tol)
     C[_below_diagonal(len(C))] = 0
@@ -87,7 +99,7 @@ def inverted(A):
     """A⁻¹, or None if A is singular."""
     if len(A) > UNTHREADED:
         try:
-            with np.errstate(over="ignore"):                    # an infinite inverse is one, as it is to SciPy
+            with np.errstate(over="ignore"):        # an infinite inverse is one, as it is to SciPy
                 return np.linalg.inv(A)
         except np.linalg.LinAlgError:
             return None

@@ -7,10 +7,10 @@ import numpy as np
 from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator
 
-from .augmented import Augmented
-from .direct_sum import DirectSum, H, Identity, blockwise, blockwise_in_threads
+from .augmented import array_of
+from .direct_sum import DirectSum, H, Identity, blockwise
 from .lapack import frobenius
-from .lowrank import LowRank, Sum, adjoint_times, columns
+from .lowrank import LowRank
 
 
 @blockwise
@@ -21,22 +21,17 @@ def outer(K, V):
     return H(V) if isinstance(K, Identity) else LowRank(K, Identity(V.shape[1]), V)
 
 
-@blockwise_in_threads
+@blockwise
 def restrict(U, G, V):
-    """Uᴴ G V; of a G = A S Bᴴ in factors as (UᴴA) S (BᴴV), so that G is not multiplied out in between."""
-    if isinstance(G, Sum):
-        return reduce(add, [restrict(U, X, V) for X in G.terms])
+    """Uᴴ G V, an ndarray; of a G = A S Bᴴ in factors (UᴴA) S (BᴴV): G is not multiplied out."""
+    if isinstance(U, Identity) and isinstance(V, Identity):
+        return dense(G)
     if not isinstance(G, LowRank):
-        return H(U) @ G @ V
-    core = H(_adjoint_times_parts(G.U, U, G.left)) @ G.S @ _adjoint_times_parts(G.V, V, G.right)
-    core = V.combined(core) if isinstance(V, Augmented) else core
-    return H(U.combined(H(core))) if isinstance(U, Augmented) else core
-
-
-def coordinates(U, K):
-    """Ûᴴ K for an `Augmented` Û and few columns K, an ndarray or what `image` gives."""
-    K, N, _ = columns(K)
-    return U.inner(K) @ N
+        return H(U) @ G @ array_of(V)
+    if len(G.terms) > 1:
+        return reduce(add, [restrict(U, X, V) for X in G.terms])
+    A, S, B = G.factors
+    return H(H(A) @ U) @ S @ (H(B) @ V)
 
 
 @blockwise
@@ -51,7 +46,7 @@ def leading(S, U, V):
 
 @blockwise
 def dense(X):
-    """The matrix X (ndarray, LowRank, sparse, LinearOperator or a direct sum of these) as an ndarray (a direct sum of ndarrays)."""
+    """X (ndarray, LowRank, sparse, LinearOperator) as an ndarray; a direct sum as one of these."""
     if isinstance(X, LowRank):
         return X.dense()
     if isinstance(X, LinearOperator):
@@ -64,10 +59,3 @@ def norm(X):
     if isinstance(X, DirectSum):
         return np.hypot.reduce([norm(block) for block in X.blocks])
     return X.norm() if isinstance(X, LowRank) else frobenius(dense(X))
-
-
-def _adjoint_times_parts(factor, X, known):
-    """factorᴴ W for X = W T in factors, so that T meets small matrices only; else factorᴴ X."""
-    if isinstance(X, Augmented):
-        return np.concatenate([adjoint_times(factor, X.U0, known), H(factor) @ X.W[:, X.U0.shape[1]:]], axis=1)
-    return adjoint_times(factor, X, known)
