@@ -4,5 +4,6 @@ from .flow import evolve, exact_flow
 from .integrators import BUG, DLRT, METHODS, AdaptiveBUG, Dense, ProjectorSplitting
 from .matrices import DirectSum, LowRank, best_approximation, tangent_projection, truncate
 
-__all__ = ["BUG", "DLRT", "METHODS", "AdaptiveBUG", "Dense", "DirectSum", "LowRank", "ProjectorSplitting", "best_approximation", "evolve",
-           "exact_flow", "tangent_projection", "truncate"]
+__all__ = ["BUG", "DLRT", "METHODS", "AdaptiveBUG", "Dense", "DirectSum", "LowRank",
+           "ProjectorSplitting", "best_approximation", "evolve", "exact_flow", "tangent_projection",
+           "truncate"]

@@ -51,6 +51,20 @@ def parser():
                             formatter_class=argparse.RawDescriptionHelpFormatter,
                             description="Train a network on images; "
                             "test accuracy, ranks and compression at the end.")
+    _about_the_network(p)
+    _about_the_training(p)
+    c = commands.add_parser("check", help="check an integrator of your own against the theorems",
+                            description="Run lowrank_ode.testing.check_integrator on CLASS() and "
+                            "print its report.")
+    c.add_argument("target", metavar="MODULE:CLASS",
+                   help="a class with step(Y, t, h, F), importable from here, "
+                   "made without arguments")
+    c.add_argument("--seeds", type=int,
+                   help="draws of each theorem (default: its own number, 3 to 30)")
+    return top
+
+
+def _about_the_network(p):
     p.add_argument("--data", default="mnist5k",
                    help="mnist, mnist5k (5,000 real images, no download), digits (8×8), "
                    "or a folder of four IDX files, raw or .gz (default %(default)s)")
@@ -61,6 +75,9 @@ def parser():
                    help="hidden widths of the mlp (default 500,500,500,500)")
     p.add_argument("--activation", choices=ACTIVATIONS, default="relu",
                    help="of the hidden layers (default %(default)s)")
+
+
+def _about_the_training(p):
     p.add_argument("--method", choices=BY_NAME, default="dlrt",
                    help="integrator (default %(default)s)")
     p.add_argument("--tau", type=float, default=0.1,
@@ -85,15 +102,6 @@ def parser():
     p.add_argument("--out", metavar="FILE.json",
                    help="write settings, seed and per-epoch records here, "
                    "after each epoch, atomically")
-    c = commands.add_parser("check", help="check an integrator of your own against the theorems",
-                            description="Run lowrank_ode.testing.check_integrator on CLASS() and "
-                            "print its report.")
-    c.add_argument("target", metavar="MODULE:CLASS",
-                   help="a class with step(Y, t, h, F), importable from here, "
-                   "made without arguments")
-    c.add_argument("--seeds", type=int,
-                   help="draws of each theorem (default: its own number, 3 to 30)")
-    return top
 
 
 def check(target, seeds=None):

@@ -1,5 +1,5 @@
-"""Parameter counts: every published number is reproduced by a convention with a name,
-an undercount among them."""
+"""Parameter counts: every published number is reproduced by a convention with a name, an undercount
+among them."""
 
 import numpy as np
 import pytest
@@ -36,13 +36,14 @@ def test_the_slides_count_training_right_and_miss_the_right_factor_in_prediction
     """Published are Σ r(n + 1) + 5000 numbers for prediction; the network needs Σ r(n + m) + 5000,
     between 1.5 and 2.7 times as many."""
     ranks, _, _, evaluation, training = published.LENET_SLIDES[tau]
+
     def count(convention):
         return count_weights(published.LENET_SHAPES, [*ranks, None], convention)
+
     assert count("published_slides_eval") == evaluation and count("train_buffers_grads") == training
     assert count("eval_KV") == CORRECT_SLIDES[tau] and 1.5 < CORRECT_SLIDES[tau] / evaluation < 2.7
-    buffers = count("train_buffers") - 5000
-    gradients = sum(r * (n + m) + 4 * r**2
-                    for r, (n, m) in zip(ranks, published.LENET_SHAPES, strict=False))
+    buffers, shapes = count("train_buffers") - 5000, published.LENET_SHAPES
+    gradients = sum(r * (n + m) + 4 * r**2 for r, (n, m) in zip(ranks, shapes, strict=False))
     assert count("train_buffers_grads") == 10000 + buffers + gradients
 
 
@@ -53,20 +54,22 @@ def test_the_dense_networks():
 
 
 def test_no_convention_explains_the_column_of_another():
-    """Planted: each published column under each other convention fails,
-    so a test above that mixed them up would fail."""
+    """Planted: each published column under each other convention fails, so a test above that mixed
+    them up would fail."""
     def explains(convention, index):
         rows = [(width, published.DENSE_NETS[width][1][tau]) for width, tau in WIDTHS]
         return all(count_weights(dense_net(width), [*row[0], None], convention) == row[index]
                    for width, row in rows)
+
     found = [c for c in CONVENTIONS for index in (2, 3) if explains(c, index)]
     assert found == ["eval_KV", "train_paper"]
-    for rows, index, last, right in ((published.LENET_SLIDES, 3, [None], "published_slides_eval"),
-                                     (published.LENET_SLIDES, 4, [None], "train_buffers_grads"),
-                                     (published.LENET_ARXIV, 2, [], "eval_KV")):
-        fits = [convention for convention in CONVENTIONS
-                if all(count_weights(published.LENET_SHAPES, [*row[0], *last], convention)
-                       == row[index] for row in rows.values())]
+    for rows, index, last, right in (
+            (published.LENET_SLIDES, 3, [None], "published_slides_eval"),
+            (published.LENET_SLIDES, 4, [None], "train_buffers_grads"),
+            (published.LENET_ARXIV, 2, [], "eval_KV")):
+        fits = [convention for convention in CONVENTIONS if all(
+            count_weights(published.LENET_SHAPES, [*row[0], *last], convention) == row[index]
+            for row in rows.values())]
         assert fits == [right]
 
 

@@ -12,12 +12,10 @@ from lowrank_ode.training import gradient_field
 def test_a_merged_network_predicts_the_same_from_as_many_numbers_as_are_counted():
     rng = np.random.default_rng(0)
     net, x = mlp([6, 20, 15, 3]), rng.standard_normal((9, 6))
-    params = DLRT(0.1).step(net.init(rng, 4), 0.0, 0.1,
-                            gradient_field(net, x, rng.integers(0, 3, 9)))
-    small = merged(params)
-    outputs = net.outputs(params, x)
+    F = gradient_field(net, x, rng.integers(0, 3, 9))
+    params = DLRT(0.1).step(net.init(rng, 4), 0.0, 0.1, F)
+    small, outputs = merged(params), net.outputs(params, x)
     assert np.abs(net.outputs(small, x) - outputs).max() <= 1e-13 * np.abs(outputs).max()
-    numbers = sum(sum(K.size for K in (X.U, X.V)) if isinstance(X, LowRank) else X.size
-                  for X in small.blocks)
+    numbers = sum(X.U.size + X.V.size if isinstance(X, LowRank) else X.size for X in small.blocks)
     assert numbers == count_parameters(params, "eval_KV") < count_parameters(params, "eval_USV")
     assert norm(merged(params.blocks[0]) - params.blocks[0]) <= 1e-14 * norm(params.blocks[0])

@@ -1,4 +1,5 @@
-"""The algebra of the condition penalty R(S) = ‖SᵀS − α²I‖ [SYS25], each identity with a wrong gradient or constant that it rejects."""
+"""The algebra of the condition penalty R(S) = ‖SᵀS − α²I‖ [SYS25], each identity with a wrong
+gradient or constant that it rejects."""
 
 import numpy as np
 import pytest
@@ -48,10 +49,13 @@ def test_the_bounds_are_attained_and_need_their_constants():
 
 @given(spectra(), seeds)
 def test_the_gradient_is_that_of_the_penalty_along_S_and_vanishes_along_the_bases(sigma, seed):
-    """⟨∇R, S⟩ = 2R; differences of R; R is the same in turned bases."""
+    """⟨∇R, S⟩ = 2R, for ⟨S(SᵀS − α²I), S⟩ = R² + α² tr(SᵀS − α²I), a trace that is zero but for
+    rounding; R is the same in turned bases; fourth-order differences of R, with an error h⁴, and
+    EPS/h from rounding, times derivatives that grow as R falls. Planted: a gradient without its
+    factor, and without α²."""
     W, rng = block(sigma, seed), np.random.default_rng(seed)
     R, gradient = penalty(W)
-    if R > 10 * EPS * norm(W) ** 2:                 # ⟨S(SᵀS − α²I), S⟩ = R² + α² tr(SᵀS − α²I), a trace that is zero but for rounding
+    if R > 10 * EPS * norm(W) ** 2:
         assert abs(np.vdot(dense(gradient), dense(W)) - 2 * R) <= 100 * EPS * norm(W) ** 4 / R
     turned, _ = penalty(LowRank(random_basis(rng, 20, len(sigma)), W.S, W.V))
     assert turned == R
@@ -61,18 +65,19 @@ def test_the_gradient_is_that_of_the_penalty_along_S_and_vanishes_along_the_base
         return penalty(LowRank(W.U, W.S + s * direction, W.V))[0]
 
     h = 1e-5
-    if R > 0.1:             # by fourth-order differences: error h⁴, and EPS/h from rounding, times derivatives that grow as R falls
+    if R > 0.1:
         slope = (8 * (along(h) - along(-h)) - (along(2 * h) - along(-2 * h))) / (12 * h)
         assert abs(slope - np.vdot(gradient.S, direction)) <= 1e-8 * norm(direction) ** 2
-        for wrong in (gradient.S / 2, 2 * W.S @ W.S.T @ W.S / R):         # without the factor; without α²
+        for wrong in (gradient.S / 2, 2 * W.S @ W.S.T @ W.S / R):
             assert abs(np.vdot(wrong, W.S) - 2 * R) > 1e-3
 
 
-def test_the_penalty_of_a_network_is_a_sum_over_its_low_rank_layers_and_a_step_along_it_evens_the_spectrum():
+def test_the_penalty_of_a_network_is_a_sum_over_its_low_rank_layers_and_a_step_evens_the_spectrum():
     params = mlp([6, 9, 8, 3]).init(np.random.default_rng(0), [3, 4, None])
     before, gradient = condition_penalty(params)
     blocks = [X for X in params.blocks if isinstance(X, LowRank)]
-    assert before == pytest.approx(sum(penalty(X)[0] for X in blocks), rel=1e-14) and not gradient.blocks[-2].any()
+    assert before == pytest.approx(sum(penalty(X)[0] for X in blocks), rel=1e-14)
+    assert not gradient.blocks[-2].any()
     after = DLRT(0).step(params, 0, 1e-3, lambda t, P: -condition_penalty(P)[1])
     assert condition_penalty(after)[0] < before
     descent = 1e-3 * sum(norm(X) ** 2 for X in gradient.blocks)
@@ -80,24 +85,29 @@ def test_the_penalty_of_a_network_is_a_sum_over_its_low_rank_layers_and_a_step_a
 
 
 def test_equal_singular_values_and_the_zero_matrix_have_neither_penalty_nor_gradient():
-    """Equal to rounding, that is: dividing by an R that is rounding would give a gradient of size 1 in a random direction."""
+    """Equal to rounding, that is: dividing by an R that is rounding would give a gradient of size 1
+    in a random direction. Else it is 2 S(SᵀS − α²I)/R, with S = size · orthogonal here."""
     for size in (1e-6, 1.0, 1e6):
         for sigma in (np.ones(1), np.ones(4), np.zeros(3)):
             R, gradient = penalty(block(sigma, 0, size))
             assert R <= 10 * EPS * len(sigma) * size**2 and not gradient.S.any()
         R, gradient = penalty(block(np.array([1, 1 - 1e-13]), 0, size))
-        assert abs(np.linalg.norm(gradient.S) / (2 * size) - 1) <= 1e-3           # 2 S(SᵀS − α²I)/R, with S = size · orthogonal
+        assert abs(np.linalg.norm(gradient.S) / (2 * size) - 1) <= 1e-3
 
 
-@pytest.mark.parametrize("dtype, powers", [(np.float32, (-60, -140, 60)), (np.float64, (-500, -1070, 500))])
+@pytest.mark.parametrize("dtype, powers", [(np.float32, (-60, -140, 60)),
+                                           (np.float64, (-500, -1070, 500))])
 def test_the_penalty_of_a_multiple_is_its_square_times_as_large(dtype, powers):
-    """R(c S) = c² R(S), also where c² is no number any more, and ∇R(c S) = c ∇R(S), to the last bit but for subnormal numbers."""
-    W = LowRank(np.eye(5, 2, dtype=dtype), np.array([[1, 0.5], [0, 2]], dtype), np.eye(4, 2, dtype=dtype))
+    """R(c S) = c² R(S), also where c² is no number any more, and ∇R(c S) = c ∇R(S), to the last bit
+    but for subnormal numbers."""
+    U, V = np.eye(5, 2, dtype=dtype), np.eye(4, 2, dtype=dtype)
+    W = LowRank(U, np.array([[1, 0.5], [0, 2]], dtype), V)
     R, gradient = penalty(W)
     for power in powers:
         larger, slope = penalty(LowRank(W.U, np.ldexp(W.S, power), W.V))
         assert larger == np.ldexp(float(R), 2 * power) and slope.dtype == dtype
-        assert np.abs(slope.S - np.ldexp(gradient.S, power)).max() <= np.finfo(dtype).smallest_subnormal
+        defect = np.abs(slope.S - np.ldexp(gradient.S, power)).max()
+        assert defect <= np.finfo(dtype).smallest_subnormal
 
 
 def test_a_core_that_is_not_square_is_refused():
@@ -106,13 +116,16 @@ def test_a_core_that_is_not_square_is_refused():
 
 
 def test_single_precision_is_kept():
-    W = LowRank(np.eye(5, 2, dtype=np.float32), np.diag([2, 1]).astype(np.float32), np.eye(4, 2, dtype=np.float32))
-    assert penalty(W)[1].dtype == np.float32
+    U, S, V = (X.astype(np.float32) for X in (np.eye(5, 2), np.diag([2, 1]), np.eye(4, 2)))
+    assert penalty(LowRank(U, S, V))[1].dtype == np.float32
 
 
 def test_complex_cores_have_the_penalty_of_their_moduli_and_a_nan_is_refused():
     U = np.eye(4, 2, dtype=complex)
-    assert penalty(LowRank(U, np.diag([1, 1j]), U))[0] <= 10 * EPS
-    assert abs(penalty(LowRank(U, np.diag([3, 1j]), U))[0] - penalty(LowRank(U, np.diag([3, 1 + 0j]), U))[0]) <= 100 * EPS
+
+    def of(*sigma):
+        return penalty(LowRank(U, np.diag(sigma).astype(complex), U))[0]
+
+    assert of(1, 1j) <= 10 * EPS and abs(of(3, 1j) - of(3, 1)) <= 100 * EPS
     with pytest.raises(ValueError, match=r"params.S: NaN"):
-        penalty(LowRank(U, np.diag([np.nan, 1j]), U))
+        of(np.nan, 1j)

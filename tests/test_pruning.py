@@ -1,5 +1,5 @@
-"""SVD pruning: no network of these ranks has weights nearer to the dense ones,
-and a factor taken wrongly is seen."""
+"""SVD pruning: no network of these ranks has weights nearer to the dense ones, and a factor taken
+wrongly is seen."""
 
 import numpy as np
 import pytest
@@ -22,11 +22,11 @@ def network(widths=(12, 12, 9, 15, 4)):
 
 
 def is_nearest(W, cut, r):
-    """Eckart–Young: rank r, and the distance is the tail of the singular values,
-    to the rounding error of an SVD."""
+    """Eckart–Young: rank r, and the distance is the tail of the singular values, to the rounding
+    error of an SVD."""
     sigma = np.linalg.svd(W, compute_uv=False)
-    off = abs(np.linalg.norm(dense(cut) - W) - np.linalg.norm(sigma[r:]))
-    return cut.rank == r and off <= 10 * EPS * len(sigma) * sigma[0]
+    defect = abs(np.linalg.norm(dense(cut) - W) - np.linalg.norm(sigma[r:]))
+    return cut.rank == r and defect <= 10 * EPS * len(sigma) * sigma[0]
 
 
 @pytest.mark.parametrize("r", [1, 5, 9])
@@ -34,10 +34,9 @@ def test_each_hidden_weight_is_replaced_by_its_best_approximation(r):
     _, params = network()
     cut = pruned(params, r)
     check_state(cut)
-    assert all(is_nearest(W, X, r)
-               for W, X in zip(params.blocks[:-2:2], cut.blocks[:-2:2], strict=True))
-    assert all(X is W for W, X in zip(params.blocks[1::2], cut.blocks[1::2], strict=True))
-    assert cut.blocks[-2] is params.blocks[-2]
+    pairs = [*zip(params.blocks, cut.blocks, strict=True)]
+    assert all(is_nearest(W, X, r) for W, X in pairs[:-2:2])
+    assert all(X is W for W, X in [*pairs[1::2], pairs[-2]])
 
 
 def test_a_sequence_says_which_layers_and_the_last_one_may_be_among_them():
@@ -50,7 +49,8 @@ def test_a_sequence_says_which_layers_and_the_last_one_may_be_among_them():
 
 
 @pytest.mark.parametrize("tau", [0, 0.3, 0.9])
-def test_with_a_tolerance_each_hidden_weight_keeps_the_smallest_rank_with_a_tail_within_it(tau):
+def test_with_a_tolerance_each_hidden_weight_keeps_the_smallest_rank_whose_tail_is_within(tau):
+    """Within τ times its norm, that is."""
     _, params = network()
     params.blocks[0][...] *= 100                # relative: the scale of a layer does not matter
     cut = pruned(params, tau=tau)
@@ -61,14 +61,14 @@ def test_with_a_tolerance_each_hidden_weight_keeps_the_smallest_rank_with_a_tail
     assert isinstance(cut.blocks[-2], np.ndarray)
 
 
-@pytest.mark.parametrize("wrong", [lambda U, s, Vh, r: LowRank(U[:, :r], np.diag(s[:r]), Vh[:, :r]),
-                                   lambda U, s, Vh, r: LowRank(U[:, :r], np.diag(s[:r]), U[:r].T),
-                                   lambda U, s, Vh, r: LowRank(U[:, -r:],
-                                                               np.diag(s[-r:]), Vh[-r:].T),
-                                   lambda U, s, Vh, r: LowRank(U[:, :r], np.eye(r), Vh[:r].T)])
+@pytest.mark.parametrize("wrong", [
+    lambda U, s, Vh, r: LowRank(U[:, :r], np.diag(s[:r]), Vh[:, :r]),
+    lambda U, s, Vh, r: LowRank(U[:, :r], np.diag(s[:r]), U[:r].T),
+    lambda U, s, Vh, r: LowRank(U[:, -r:], np.diag(s[-r:]), Vh[-r:].T),
+    lambda U, s, Vh, r: LowRank(U[:, :r], np.eye(r), Vh[:r].T)])
 def test_wrong_factors_are_rejected(wrong):
-    """Planted: V transposed, rows of U for V, the smallest singular values,
-    no singular values. The right ones pass."""
+    """Planted: V transposed, rows of U for V, the smallest singular values, no singular values. The
+    right ones pass."""
     W = network()[1].blocks[0]
     U, s, Vh = np.linalg.svd(W)
     for r in (1, 5, 9):
@@ -101,15 +101,14 @@ def test_a_pruned_network_is_retrained_at_its_ranks_by_the_integrators_that_ther
     *_, last = train(net, net.init(rng), data, Dense(euler), 0.1, batch_size=32, epochs=5, rng=rng)
     start = pruned(last.params, 3)
     *_, record = train(net, start, data, method, 0.03, batch_size=32, epochs=5, rng=rng)
-    assert record.ranks == (3, 3)
-    assert record.accuracy > net.accuracy(start, data.test_x, data.test_labels) + 0.1
+    before = net.accuracy(start, data.test_x, data.test_labels)
+    assert record.ranks == (3, 3) and record.accuracy > before + 0.1
 
 
 @pytest.mark.parametrize("options, message", [
     ({}, "rank, tau: got None and None, expected exactly one of them"),
-    ({"rank": 2, "tau": 0.1}, "rank, tau: got 2 and 0.1"),
+    ({"rank": 2, "tau": 0.1}, "rank, tau: got 2 and 0.1"), ({"tau": float("nan")}, "tau: got nan"),
     ({"tau": -1}, "tau: got -1, expected a truncation tolerance ≥ 0"),
-    ({"tau": float("nan")}, "tau: got nan"),
     ({"rank": [2, 3]}, "rank: got 2 entries, expected one for each of 4 layers"),
     ({"rank": 10}, "rank: got 10, .*≤ 9"),
     ({"rank": 0}, "rank: got 0, expected a whole number ≥ 1")])

@@ -36,17 +36,14 @@ def step_flops(shape, rank, batch, passes=1, first=False):
     rank None: a dense layer and an Euler step. passes 1: DLRT, from one gradient. passes 3: the K-,
     L- and S-step of [SZKCT22] each with a gradient of its own, which is AdaptiveBUG(solve=euler)
     here. first: nothing is passed on to the inputs of the first layer. The counts of low rank are
-    exact for r ≤ batch ≤ 4 (n + m) and 2r ≤ min(n, m). For r > batch they leave out what finds the
-    directions of growth, O(batch r²); with three passes, or where bases are cut off at n or m
-    columns, they are too high then. For a larger batch the gradient may be multiplied out
-    (`nets.layers.Dense.gradient`), which is not counted here.
+    exact where new directions are in general position, min(rank, batch) of them if there is room
+    beside the old ones. For rank > batch rounding errors may cost some more.
 
     Raises ValueError unless 1 ≤ rank ≤ min(n, m), 1 ≤ batch and passes is 1 or 3.
 
-    >>> step_flops((500, 500), None, batch=256), step_flops((500, 500), 20, batch=256)
-    (384000000, 48054400)
-    >>> step_flops((500, 500), 20, batch=256, passes=3)
-    103417600
+    >>> layer = 500, 500
+    >>> [step_flops(layer, None, 256), *(step_flops(layer, 20, 256, passes) for passes in (1, 3))]
+    [384000000, 49136000, 103145600]
     """
     (n, m), b = shape, check_count("batch", batch)
     if passes not in (1, 3):
@@ -55,32 +52,34 @@ def step_flops(shape, rank, batch, passes=1, first=False):
         return 2 * b * n * m * (2 if first else 3)                      # W Z, Wᵀ Δ, Δ Zᵀ
     r = _checked(rank, shape)
 
-    def forward_and_backward(r, core):
-        forward = 2 * b * (n + m) * r + core * 2 * b * r**2             # U (S (VᵀZ))
-        below = 0 if first else 2 * b * m * r + core * 2 * b * r**2     # V (Sᵀ (UᵀΔ))
-        return forward + 2 * b * n * r + below                          # and UᵀΔ
+    p, q = (min(r, b, rows - r) for rows in shape)      # columns that U and V grow by
 
-    p = min(r, b) if passes == 1 else r                                 # so many new columns
-    basis_updates = 2 * b * (n + m) * p                                 # Δ times ZᵀV0, Z times ΔᵀU0
-    bases = 2 * (n + m) * (r + p) * r                                   # Û P, V̂ Q
-    galerkin = 2 * b * (r + p) ** 2                                     # (ÛᵀΔ) (ZᵀV̂)
-    always = basis_updates + bases + galerkin
-    if passes == 1:
-        augmented = _augmented(n, r, p, b) + _augmented(m, r, p, b)
-        new_columns = 2 * b * (n + m) * p                               # of Û and V̂
-        return forward_and_backward(r, core=True) + always + augmented + new_columns
-    augmented = (n + m) * 15 * r**2                                     # U0ᵀK, R, RᵀR, B, WᵀW, W T
-    starts = 2 * (n + m) * r**2                                         # U0 S0, V0 S0ᵀ
-    polished = (n + m) * r**2                                           # ÛᵀÛ, V̂ᵀV̂
-    gradients = 2 * forward_and_backward(r, core=False) + forward_and_backward(2 * r, core=True)
-    return gradients + always + augmented + starts + polished
+    def gradient(r, s, core):                           # of U S Vᵀ, with an r × s core or without
+        V, S = 2 * b * m * s, core * 2 * b * r * s
+        return 4 * b * n * r + (V + S) * (1 if first else 2)        # U (S (VᵀZ)), UᵀΔ, V (Sᵀ (UᵀΔ))
+
+    basis_updates = 2 * b * (n + m) * r                 # Δ (ZᵀV0), Z (ΔᵀU0): brackets are there
+    augmented = _augmented(n, r, p) + _augmented(m, r, q)
+    galerkin = 2 * b * (r + p) * (r + q)                # (ÛᵀΔ) (ZᵀV̂)
+    bases = sum(2 * r * (r + k) * (rows + r + k) for rows, k in ((n, p), (m, q)))    # W (T P)
+    shared = basis_updates + augmented + galerkin + bases
+    if passes == 1:                                     # ΔᵀÛ: ΔᵀB, and (ΔᵀU0, ΔᵀB) T
+        new_columns = sum(2 * b * k * (rows + r + k) for rows, k in ((n, p), (m, q)))
+        return gradient(r, r, core=True) + shared + new_columns
+    starts = 2 * (n + m) * r**2                         # U0 S0, V0 S0ᵀ
+    multiplied_out = 2 * (n * (r + p) * p + m * (r + q) * q)        # of Û = [U0, W T] and V̂
+    gradients = 2 * gradient(r, r, core=False) + gradient(r + p, r + q, core=True)
+    return starts + gradients + shared + multiplied_out
 
 
-def _augmented(n, r, p, b):
-    """Of a basis of n rows: U0ᵀK as (ΔᵀU0)ᵀ (ZᵀV0); R = K − U0 (U0ᵀK), RᵀR, B = R T, WᵀW for
-    W = [U0, B]; the core of 2r rows times T, but for what belongs to U0, and T P."""
-    of_n_rows = n * (2 * r * p + 3 * p**2 + (r + p)**2)
-    return 2 * b * r * p + of_n_rows + 2 * (r + p)**2 * p + 2 * (r + p)**2 * r
+def _augmented(n, r, p):
+    """Of a basis U0 of n rows by p columns from the r of K: U0ᵀK, R = K − U0 (U0ᵀK), RᵀR, B = R T,
+    WᵀW for W = [U0, B]. With p < r, and room for more, this again for the rest of K, to see that it
+    is rounding, with Û = [U0, W T] for U0, and no B.
+    """
+    k, rest = r + p, r - p
+    once = n * (5 * r**2 + 2 * r * p + k**2)
+    return once if p == r or k == n else once + n * (2 * k * p + 4 * k * rest + rest**2 + k**2)
 
 
 def break_even(cost, most):
@@ -92,9 +91,9 @@ def break_even(cost, most):
     >>> break_even(lambda rank: prediction_flops(layer, rank, core=True), most=5120)
     2120
     >>> break_even(lambda rank: step_flops(layer, rank, 256), most=2560)
-    661
+    396
     >>> break_even(lambda rank: step_flops(layer, rank, 256, passes=3), most=2560)
-    327
+    306
     """
     return bisect_right(range(1, most + 1), cost(None), key=cost)
 

@@ -1,6 +1,7 @@
 """A trained dense network, cut to low rank by the singular value decomposition of its weights."""
 
-from ..matrices import DirectSum, best_approximation, check_ranks, check_truncation, norm
+from ..matrices import DirectSum, best_approximation, check_truncation, norm
+from ..nets import check_ranks
 
 
 def pruned(params, rank=None, tau=None):

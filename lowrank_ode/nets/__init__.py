@@ -1,5 +1,6 @@
 """Networks with hand-written backprop. They know matrices, not integrators or time."""
 
-from .networks import Network, lenet5, mlp
+from .activations import Activation
+from .networks import Network, check_ranks, lenet5, mlp
 
-__all__ = ["Network", "lenet5", "mlp"]
+__all__ = ["Activation", "Network", "check_ranks", "lenet5", "mlp"]

@@ -1,6 +1,8 @@
-"""Activation functions as pairs: σ(a), and σ'(a) as a function of the output z = σ(a), so that backprop keeps outputs only.
+"""Activation functions as pairs: σ(a), and σ'(a) as a function of the output z = σ(a), so that
+backprop keeps outputs only.
 
-All but relu are analytic, and act on complex arguments too: a complex step checks a gradient to the last digit.
+One of your own is an `Activation`, given in place of a name. All of these but relu are analytic,
+and act on complex arguments too: a complex step checks a gradient to the last digit.
 """
 
 from typing import NamedTuple
@@ -9,9 +11,18 @@ import numpy as np
 
 
 class Activation(NamedTuple):
-    value: callable         # overwrites its argument, and returns it
+    """value(a) may overwrite the array a, and return it; slope(z) leaves z as it is.
+
+    gain: random W with entries of variance gain/inputs let activations keep their size.
+    """
+
+    value: callable
     slope: callable         # of the output
-    gain: float             # random W with entries of variance gain/inputs: activations keep their size, roughly for softplus
+    gain: float = 1.0
+
+
+def _relu(a):
+    return np.maximum(a, np.zeros_like(a[:1]), out=a)       # NumPy is slow with a single 0
 
 
 def _softplus(a):
@@ -19,8 +30,18 @@ def _softplus(a):
 
 
 ACTIVATIONS = {
-    "relu": Activation(lambda a: np.maximum(a, np.zeros_like(a[:, :1]), out=a), lambda z: z > 0, 2.0),
+    "relu": Activation(_relu, lambda z: z > 0, 2.0),
     "tanh": Activation(lambda a: np.tanh(a, out=a), lambda z: 1 - z * z, 1.0),
-    "softplus": Activation(_softplus, lambda z: -np.expm1(-z), 2.0),
+    "softplus": Activation(_softplus, lambda z: -np.expm1(-z), 2.0),       # gain: roughly
     "identity": Activation(lambda a: a, lambda z: 1, 1.0),
 }
+
+
+def activation_of(given):
+    """The Activation of that name, or the one given; ValueError for anything else."""
+    if isinstance(given, Activation):
+        return given
+    if given not in ACTIVATIONS:
+        raise ValueError(f"activation: got {given!r}, expected an Activation or one of "
+                         f"{', '.join(ACTIVATIONS)}")
+    return ACTIVATIONS[given]

@@ -1,10 +1,14 @@
-"""Losses of a batch: value, and Δ = ∂value/∂outputs. Outputs are (classes, batch), a column an example, as in the papers."""
+"""Losses of a batch: value, and Δ = ∂value/∂outputs. Outputs are (classes, batch), a column an
+example, as in the papers.
+
+One of your own is such a function (outputs, labels) → (value, Δ), given in place of a name.
+"""
 
 import numpy as np
 
 
 def cross_entropy(outputs, labels):
-    """Softmax cross-entropy, mean over the batch. labels: (batch,) whole numbers in [0, classes)."""
+    """Softmax cross-entropy, mean over the batch; labels (batch,) whole numbers in [0, classes)."""
     classes, batch = outputs.shape
     labels = _class_indices(labels, classes, batch)
     outputs = np.ascontiguousarray(outputs)                     # sums over classes are sums of rows
@@ -19,13 +23,15 @@ def cross_entropy(outputs, labels):
 
 
 def mean_squares(outputs, labels):
-    """½ ‖outputs − targets‖² / batch. labels: (batch, classes) real targets, or class indices, which stand for unit vectors."""
+    """½ ‖outputs − targets‖² / batch. labels: (batch, classes) real targets, or class indices,
+    which stand for unit vectors."""
     classes, batch = outputs.shape
     labels = np.asarray(labels)
     if labels.ndim == 1:
         labels = np.eye(classes, dtype=outputs.real.dtype)[_class_indices(labels, classes, batch)]
     if labels.shape != (batch, classes):
-        raise ValueError(f"labels: shape {labels.shape}, expected ({batch}, {classes}) targets or ({batch},) class indices")
+        raise ValueError(f"labels: shape {labels.shape}, expected ({batch}, {classes}) targets or "
+                         f"({batch},) class indices")
     if not np.isfinite(labels).all():
         raise ValueError("labels: NaN or Inf in the targets, expected finite numbers")
     difference = outputs - labels.T
@@ -35,10 +41,22 @@ def mean_squares(outputs, labels):
 def _class_indices(labels, classes, batch):
     labels = np.asarray(labels)
     if labels.shape != (batch,) or labels.dtype.kind not in "iu":
-        raise ValueError(f"labels: shape {labels.shape}, {labels.dtype}, expected ({batch},) whole numbers")
+        raise ValueError(f"labels: shape {labels.shape}, {labels.dtype}, "
+                         f"expected ({batch},) whole numbers")
     if labels.min() < 0 or labels.max() >= classes:
-        raise ValueError(f"labels: range [{labels.min()}, {labels.max()}], expected class indices in [0, {classes})")
+        raise ValueError(f"labels: range [{labels.min()}, {labels.max()}], "
+                         f"expected class indices in [0, {classes})")
     return labels
 
 
 LOSSES = {"cross_entropy": cross_entropy, "mean_squares": mean_squares}
+
+
+def loss_of(given):
+    """The loss of that name, or the one given; ValueError for anything else."""
+    if callable(given):
+        return given
+    if given not in LOSSES:
+        raise ValueError(f"loss: got {given!r}, expected a function of outputs and labels, "
+                         f"or one of {', '.join(LOSSES)}")
+    return LOSSES[given]
