@@ -7,11 +7,12 @@ from unittest.mock import patch
 import numpy as np
 
 from lowrank_ode import DirectSum, LowRank
-from lowrank_ode.nets import networks
+from lowrank_ode.nets import images, layers
 
 
 class Recorded(np.ndarray):
-    """An array that enters each product it takes part in, and passes this on to whatever is made of it."""
+    """An array that enters each product it takes part in, and passes this on to whatever is made of
+    it."""
 
     products: ClassVar = []         # (A, B, out): out None for a new array
     __array_priority__ = 1          # what is joined of such arrays is one of them
@@ -32,7 +33,7 @@ def products(function, *matrices):
 
     with ExitStack() as patches:
         patches.enter_context(patch.object(np, "asarray", np.asanyarray))
-        for place, name in ((np, "empty"), (networks, "room")):
+        for place, name in ((np, "empty"), (layers, "buffer"), (images, "buffer")):
             patches.enter_context(patch.object(place, name, recording(getattr(place, name))))
         Recorded.products = []
         function(*map(_recorded, matrices))
@@ -48,4 +49,6 @@ def again(products):
 def _recorded(X):
     if isinstance(X, DirectSum):
         return DirectSum(map(_recorded, X.blocks))
-    return LowRank(*(F.view(Recorded) if isinstance(F, np.ndarray) else F for F in X)) if isinstance(X, LowRank) else X.view(Recorded)
+    if isinstance(X, LowRank):
+        return LowRank(*(F.view(Recorded) if isinstance(F, np.ndarray) else F for F in X))
+    return X.view(Recorded)

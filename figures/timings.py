@@ -1,14 +1,16 @@
-"""With one thread a low-rank training step takes half as long as three passes in PyTorch or less, by GeoLoRA at width 5120, and at rank 10
-of width 500, a third; less than twice as long as its matrix products alone, but at width 500 up to rank 10, by GeoLoRA up to rank 20; at
-width 5120 it is cheaper than a dense one up to rank 400 at least.
+"""With one thread a low-rank training step takes half as long as three passes in PyTorch or less
+at six points; at width 5120 it is cheaper than a dense one up to rank 160 at least.
 
-The network 784-w-w-w-w-10 in float32, w = 500 and 5120, batch 256: seconds of one DLRT step of fixed rank (tau 0, max_rank r), of one by
-GeoLoRA, of one with dense weights, and of a prediction for 250 images (K = U S and V stored), of what takes less than 0.2 s the second of
-two in a row. The floor is the time of the matrix products that such a step has taken: recorded, and taken once more, on the same arrays,
-with nothing between them. With PyTorch at hand, the three-pass scheme of the paper and the dense step in PyTorch are timed as well. All
-that is timed at a width takes turns, with one thread and with two: a time is the median over these rounds, and the ratio of two times the
-median of their ratios in a round, which other work of the machine changes less. Drawn are processes with one thread. Right: training and
-prediction relative to the dense network, here and as published [SZKCT22] (TensorFlow, batch 500, other hardware). Figures are of one
+The network 784-w-w-w-w-10 in float32, w = 500 and 5120, batch 256: seconds of one DLRT step of
+fixed rank (tau 0, max_rank r), of one by GeoLoRA, of one with dense weights, and of a prediction
+for 250 images (K = U S and V stored), of what takes less than 0.2 s the second of two in a row.
+The floor is the time of the matrix products that such a step has taken: recorded, and taken once
+more, on the same arrays, with nothing between them. With PyTorch at hand, the three-pass scheme of
+the paper and the dense step in PyTorch are timed as well. All that is timed at a width takes
+turns, with one thread and with two of BLAS: a time is the median over these rounds, and the ratio
+of two times the median of their ratios in a round, which other work of the machine changes less.
+Drawn are processes with one thread. Right: training and prediction relative to the dense network,
+here and as published [SZKCT22] (TensorFlow, batch 500, other hardware). Figures are of one
 machine. Default and --full are the same.
 """
 
@@ -22,33 +24,40 @@ from . import _style
 from ._published import TIMINGS
 from ._steps import INTEGRATORS, THREADS, baseline, measure
 
-DEFAULT = {"seed": 0, "batch": 256, "images": 250, "lenet_batch": 128, "lr": 1e-3, "repeats": 3, "seconds": 10,
-           "ranks": {"500": [5, 10, 20, 50, 100], "5120": [10, 40, 160, 400]}, "predict_ranks": [10, 160, 640, 1280, 2200, 2500],
-           "lenet_ranks": [10, 40], "methods": [[500, 10], [500, 50], [5120, 40]],
+DEFAULT = {"seed": 0, "clock": "perf_counter", "batch": 256, "images": 250, "lenet_batch": 128,
+           "lr": 1e-3, "repeats": 3, "seconds": 10,
+           "ranks": {"500": [5, 10, 20, 50, 100], "5120": [10, 40, 160, 400]},
+           "predict_ranks": [10, 160, 640, 1280, 2200, 2500], "lenet_ranks": [10, 40],
+           "methods": [[500, 10], [500, 50], [5120, 40]],
            "points": [[500, 10], [500, 50], [500, 100], [5120, 10], [5120, 40], [5120, 160]]}
-SMALL = {"repeats": 2, "seconds": 0, "ranks": {"60": [5, 10]}, "predict_ranks": [5], "lenet_ranks": [5], "lenet_batch": 8,
-         "points": [[60, 5]], "methods": [[60, 5]]}
+SMALL = {"repeats": 2, "seconds": 0, "ranks": {"60": [5, 10]}, "predict_ranks": [5],
+         "lenet_ranks": [5], "lenet_batch": 8, "points": [[60, 5]], "methods": [[60, 5]]}
 SETTINGS = {"small": {**DEFAULT, **SMALL}, "default": DEFAULT, "full": DEFAULT}
 
 
 def compute(settings, run):
-    points, methods, widest = settings["points"], settings["methods"], max(map(int, settings["ranks"]))
-    jobs = {("train", int(width)): {"one": [None, *ranks], **{threads: [rank for w, rank in points if w == int(width)]
-                                                                 for threads in ("two", "two of BLAS")}}
+    points, widest = settings["points"], max(map(int, settings["ranks"]))
+    jobs = {("train", int(width)): {"one": [None, *ranks],
+                                    "two": [rank for w, rank in points if w == int(width)]}
             for width, ranks in settings["ranks"].items()}
     jobs["predict", widest] = {"one": [None, *settings["predict_ranks"]]}
-    jobs |= {("methods", width): {"one": [rank for w, rank in methods if w == width]} for width, _ in methods}
-    jobs["LeNet5", None] = {threads: [None, *settings["lenet_ranks"]] for threads in ("one", "two")}
+    for width, rank in settings["methods"]:
+        jobs.setdefault(("methods", width), {"one": []})["one"].append(rank)
+    jobs["LeNet5", None] = {threads: [None, *settings["lenet_ranks"]] for threads in THREADS}
     with parallel_config("sequential"):                         # what is timed runs alone
-        found = run(measure, {f"{what}, {width}": {"settings": settings, "what": what, "width": width, "ranks": ranks}
+        found = run(measure, {f"{what}, {width}": {"settings": settings, "what": what,
+                                                   "width": width, "ranks": ranks}
                               for (what, width), ranks in jobs.items()})
-    rows = [{"what": what, "threads": threads, "width": width, "rank": rank, "seconds": seconds} for (what, width), ranks in jobs.items()
-            for threads, among in ranks.items() for rank, seconds in zip(among, found[f"{what}, {width}"][threads], strict=True)]
-    return {"rows": rows, "cores": os.cpu_count(), "threads": THREADS, "torch": baseline and baseline.torch.__version__}
+    rows = [{"what": what, "threads": threads, "width": width, "rank": rank, "seconds": seconds}
+            for (what, width), ranks in jobs.items() for threads, among in ranks.items()
+            for rank, seconds in zip(among, found[f"{what}, {width}"][threads], strict=True)]
+    return {"rows": rows, "cores": os.cpu_count(), "threads": THREADS,
+            "torch": baseline and baseline.torch.__version__}
 
 
 def rows_of(data, what, width=None, threads="one"):
-    return [row for row in data["rows"] if (row["what"], row["width"], row["threads"]) == (what, width, threads)]
+    return [row for row in data["rows"]
+            if (row["what"], row["width"], row["threads"]) == (what, width, threads)]
 
 
 def seconds(row, who):
@@ -56,40 +65,50 @@ def seconds(row, who):
 
 
 def over(row, who, what, base=None):
-    """How many times as long `who` takes as `what` of another row, or of this one: the median of their ratios in a round."""
+    """How many times as long `who` takes as `what` of another row, or of this one: the median of
+    their ratios in a round."""
     return median(np.divide(row["seconds"][who], (base or row)["seconds"][what]))
 
 
 def table(data):
-    """Rows of a Markdown table: ms of a training step by DLRT, over its products alone, PyTorch's three passes over it, it over dense; by
-    GeoLoRA, over its products, PyTorch's over it."""
+    """Rows of a Markdown table: ms of a training step by DLRT, over its products alone, PyTorch's
+    three passes over it, it over dense; by GeoLoRA, over its products, PyTorch's over it."""
     for width in map(int, data["settings"]["ranks"]):
         dense, *rows = rows_of(data, "train", width)
         for row in rows:
-            gain = {name: f"{over(row, 'torch', name):.1f}" if "torch" in row["seconds"] else "" for name in ("ours", "GeoLoRA")}
-            yield (f"| {width} | {row['rank']} | {_ms(row, 'ours')} | {over(row, 'ours', 'floor'):.1f} | {gain['ours']} | "
+            gain = {name: f"{over(row, 'torch', name):.1f}" if "torch" in row["seconds"] else ""
+                    for name in ("ours", "GeoLoRA")}
+            yield (f"| {width} | {row['rank']} | {_ms(row, 'ours')} | "
+                   f"{over(row, 'ours', 'floor'):.1f} | {gain['ours']} | "
                    f"{over_dense(row, dense):.2f} | {_ms(row, 'GeoLoRA')} | "
                    f"{over(row, 'GeoLoRA', 'GeoLoRA, floor'):.1f} | {gain['GeoLoRA']} |")
 
 
 def thread_table(data):
-    """Rows of a Markdown table: ms of a training step, DLRT, GeoLoRA and PyTorch's three passes, by threads."""
+    """Rows of a Markdown table: ms of a training step, DLRT, GeoLoRA and PyTorch's three passes, by
+    threads."""
     for width, rank in data["settings"]["points"]:
-        by = {threads: next(row for row in rows_of(data, "train", width, threads) if row["rank"] == rank) for threads in THREADS}
-        times = [_ms(by[threads], who) for who in ("ours", "GeoLoRA", "torch") for threads in THREADS]
+        by = {threads: next(row for row in rows_of(data, "train", width, threads)
+                            if row["rank"] == rank) for threads in THREADS}
+        times = [_ms(by[threads], who) for who in ("ours", "GeoLoRA", "torch")
+                 for threads in THREADS]
         yield f"| {width} | {rank} | {' | '.join(times)} |"
 
 
 def method_table(data):
-    """Rows of a Markdown table: an integrator; ms of a training step, and that over its products alone, by network."""
-    rows = [row for width, rank in data["settings"]["methods"] for row in rows_of(data, "methods", width) if row["rank"] == rank]
+    """Rows of a Markdown table: an integrator; ms of a training step, and that over its products
+    alone, by network."""
+    rows = [row for width, rank in data["settings"]["methods"]
+            for row in rows_of(data, "methods", width) if row["rank"] == rank]
     for name in INTEGRATORS:
-        yield f"| {name} | " + " | ".join(f"{_ms(row, name)} | {over(row, name, f'{name}, floor'):.1f}" for row in rows) + " |"
+        cells = (f"{_ms(row, name)} | {over(row, name, f'{name}, floor'):.1f}" for row in rows)
+        yield f"| {name} | {' | '.join(cells)} |"
 
 
 def lenet_table(data):
-    """Rows of a Markdown table: ms of a training step of LeNet5, ours and PyTorch's dense one, by threads."""
-    for both in zip(*(rows_of(data, "LeNet5", None, threads) for threads in ("one", "two")), strict=True):
+    """Rows of a Markdown table: ms of a step of LeNet5, ours and PyTorch's dense, by threads."""
+    by_threads = (rows_of(data, "LeNet5", None, threads) for threads in THREADS)
+    for both in zip(*by_threads, strict=True):
         times = [_ms(row, who) for who in ("ours", "torch") for row in both]
         yield f"| {both[0]['rank'] or 'dense'} | {' | '.join(times)} |"
 
@@ -99,7 +118,7 @@ def _ms(row, who):
 
 
 def over_dense(row, dense, who="ours"):
-    """How many times as long `who` takes as the faster of the dense networks, ours and PyTorch's."""
+    """How many times as long `who` takes as the faster dense network, ours or PyTorch's."""
     return over(row, who, min(dense["seconds"], key=lambda name: seconds(dense, name)), dense)
 
 
@@ -110,19 +129,20 @@ def shares(data, what, width, who="ours"):
 
 
 def break_even(ranks, share):
-    """"rank r" where the share reaches 1, between two ranks by straight lines through the logarithms; else the last one."""
+    """"rank r" where the share reaches 1, between two ranks by straight lines through the
+    logarithms; else the last one."""
     if share[-1] < 1 or share[0] >= 1:
         return f"rank {ranks[-1]} and more" if share[-1] < 1 else "no rank"
     return f"rank {round(np.exp(np.interp(0, np.log(share), np.log(ranks))), -1):.0f}"
 
 
 TABLES = {
-    "": ("| w | rank | DLRT: ms | over products | PyTorch / DLRT | DLRT / dense | GeoLoRA: ms | over products | PyTorch / GeoLoRA |",
-         table),
-    "_threads": ("| w | rank | DLRT: one | two | two of BLAS | GeoLoRA: one | two | two of BLAS | PyTorch: one | two | two, again |",
+    "": ("| w | rank | DLRT: ms | over products | PyTorch / DLRT | DLRT / dense "
+         "| GeoLoRA: ms | over products | PyTorch / GeoLoRA |", table),
+    "_threads": ("| w | rank | DLRT: one | two | GeoLoRA: one | two | PyTorch: one | two |",
                  thread_table),
-    "_methods": ("| | w = 500, rank 10: ms | over products | w = 500, rank 50 | over products | w = 5120, rank 40 | over products |",
-                 method_table),
+    "_methods": ("| | w = 500, rank 10: ms | over products | w = 500, rank 50 | over products "
+                 "| w = 5120, rank 40 | over products |", method_table),
     "_lenet": ("| rank | ours: one thread | two | PyTorch, dense: one | two |", lenet_table),
 }
 
@@ -131,29 +151,38 @@ def draw(data):
     figure, panels = _style.axes(1, 3, (11.5, 3.7))
     widths = sorted(map(int, data["settings"]["ranks"]))
     for ax, width in zip(panels, widths, strict=False):
-        dense, *rows = rows_of(data, "train", width)
-        ranks = [row["rank"] for row in rows]
-        for name, colour, text in (("torch", "#555555", "PyTorch, three passes"), ("ours", _style.COLOURS["DLRT"], "DLRT"),
-                                   ("GeoLoRA", _style.COLOURS["GeoLoRA"], "GeoLoRA"), ("floor", "#bbbbbb", "matrix products of DLRT")):
-            if name in rows[-1]["seconds"]:
-                ax.loglog(ranks, [1e3 * seconds(row, name) for row in rows], "o-", color=colour, label=text)
-        for name, style in (("ours", "-"), ("torch", ":")):
-            if name in dense["seconds"]:
-                text = "dense" + (", PyTorch" if name == "torch" else "")
-                ax.axhline(1e3 * seconds(dense, name), color="#000000", lw=0.9, ls=style, label=text)
-        ax.set(title=f"784-{width}×4-10: a training step", xlabel="rank", ylabel="ms")
-        ax.set_xticks(ranks, map(str, ranks))
-        ax.xaxis.set_minor_formatter("")
-        _style.plain_numbers(ax.yaxis)
+        _draw_steps(ax, width, *rows_of(data, "train", width))
     panels[0].set_ylim(None, 6 * panels[0].get_ylim()[1])
     panels[0].legend(fontsize=7.5, loc="upper left")
     right, width = panels[2], widths[-1]
-    for what, colour in (("train", _style.COLOURS["DLRT"]), ("predict", _style.COLOURS["projector splitting"])):
-        ranks, share = shares(data, what, width)
-        right.loglog(ranks, share, "o-", color=colour, label=f"{what}, here: cheaper up to {break_even(ranks, share)}")
-        ranks, share = list(TIMINGS[what]), np.divide(list(TIMINGS[what].values()), TIMINGS[f"dense_{what}"])
-        right.loglog(ranks, share, "o:", color=colour, ms=2.5, label=f"{what}, published: {break_even(ranks, share)}")
+    for what, of in (("train", "DLRT"), ("predict", "projector splitting")):
+        for who, style, (ranks, share) in (
+                ("here", "o-", shares(data, what, width)),
+                ("published", "o:", (list(TIMINGS[what]), np.divide(
+                    list(TIMINGS[what].values()), TIMINGS[f"dense_{what}"])))):
+            right.loglog(ranks, share, style, color=_style.COLOURS[of],
+                         ms=3.5 if who == "here" else 2.5,
+                         label=f"{what}, {who}: cheaper up to {break_even(ranks, share)}")
     right.axhline(1, color="#000000", lw=0.9)
     right.set(title=f"time over dense, width {width}", xlabel="rank", ylim=(None, 300))
     right.legend(fontsize=7.5, loc="upper left")
     return figure
+
+
+def _draw_steps(ax, width, dense, *rows):
+    ranks = [row["rank"] for row in rows]
+    for name, colour, text in (("torch", "#555555", "PyTorch, three passes"),
+                               ("ours", _style.COLOURS["DLRT"], "DLRT"),
+                               ("GeoLoRA", _style.COLOURS["GeoLoRA"], "GeoLoRA"),
+                               ("floor", "#bbbbbb", "matrix products of DLRT")):
+        if name in rows[-1]["seconds"]:
+            ax.loglog(ranks, [1e3 * seconds(row, name) for row in rows], "o-", color=colour,
+                      label=text)
+    for name, style in (("ours", "-"), ("torch", ":")):
+        if name in dense["seconds"]:
+            ax.axhline(1e3 * seconds(dense, name), color="#000000", lw=0.9, ls=style,
+                       label="dense, PyTorch" if name == "torch" else "dense")
+    ax.set(title=f"784-{width}×4-10: a training step", xlabel="rank", ylabel="ms")
+    ax.set_xticks(ranks, map(str, ranks))
+    ax.xaxis.set_minor_formatter("")
+    _style.plain_numbers(ax.yaxis)

@@ -1,4 +1,4 @@
-"""Who may import whom."""
+"""Who may import whom, by which names; how wide a line may be, and how long a function."""
 
 import ast
 from pathlib import Path
@@ -6,13 +6,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent / "lowrank_ode"
+FIGURES, DOCS = ROOT.parent / "figures", ROOT.parent / "docs"
+WIDEST, LONGEST = 100, 35
+A_STEP_SAYS = {"DirectSum", "H", "LowRank", "augment", "blockwise", "check_truncation", "leading",
+               "orth", "outer", "restrict", "retract", "truncate"}
 MAY_IMPORT = {
     "matrices": set(), "data": set(), "results": set(), "substeps": {"matrices"}, "nets": {"matrices"},
     "integrators": {"matrices", "substeps"}, "problems": {"matrices", "substeps"}, "flow": {"matrices", "substeps"},
     "training": {"matrices", "nets", "integrators", "flow", "substeps"},
     "testing": {"matrices", "substeps", "integrators", "problems", "flow", "nets"},
     "__init__": {"matrices", "integrators", "flow"},
-    "compression": {"matrices"},
+    "compression": {"matrices", "nets"},
     "__main__": {"matrices", "compression", "substeps", "integrators", "nets", "training", "data", "results", "flow", "testing"},
 }
 
@@ -45,3 +49,49 @@ def test_a_file_imports_only_the_rooms_below_it(path):
 def test_the_rule_sees_a_forbidden_import():
     assert set(imported_rooms("from ..nets import mlp", 1)) == {"nets"} and set(imported_rooms("import figures.x", 0)) == {"figures"}
     assert set(imported_rooms("from .. import training", 1)) == {"training"} and not set(imported_rooms("from .nets import x", 1))
+
+
+def names_from_matrices(source):
+    """What a file of the integrators imports from `matrices`."""
+    return {alias.name for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)
+            if node.module and node.module.startswith("matrices") for alias in node.names}
+
+
+def test_a_step_is_written_in_the_names_of_the_paper():
+    """`dense` is for the yardstick alone. Planted: an inner name."""
+    for path in (ROOT / "integrators").glob("*.py"):
+        allowed = A_STEP_SAYS | ({"dense"} if path.stem == "dense" else set())
+        assert names_from_matrices(path.read_text()) <= allowed, path.name
+    assert names_from_matrices("from ..matrices.dominant import dominant") == {"dominant"}
+
+
+def too_wide(path):
+    """Lines that do not fit, but for tables, and for what cannot be broken: a test, a link."""
+    return [line for line in path.read_text(encoding="utf-8").splitlines() if len(line) > WIDEST
+            and not (path.suffix == ".md" and (line.startswith("|") or len(line.split()) == 1))]
+
+
+def functions(source):
+    """(name, lines) of all functions and methods, docstrings not counted."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef):
+            first = node.body[1 if ast.get_docstring(node) and len(node.body) > 1 else 0]
+            yield node.name, node.end_lineno - first.lineno + 1
+
+
+@pytest.mark.parametrize("path", [*sorted(ROOT.rglob("*.py")), *sorted(FIGURES.glob("*.py")),
+                                  *sorted(DOCS.glob("*.md")), ROOT.parent / "README.md"],
+                         ids=lambda p: p.name)
+def test_lines_fit_beside_each_other_and_functions_on_a_screen(path):
+    """What is written by tests/mutation is as wide as the code that it quotes."""
+    assert path.name == "mutation-results.md" or not too_wide(path)
+    if path.is_relative_to(ROOT):
+        assert [name for name, lines in functions(path.read_text()) if lines > LONGEST] == []
+
+
+def test_a_wide_line_and_a_long_function_are_seen(tmp_path):
+    (tmp_path / "a.md").write_text("| " + "x " * 60 + "\n" + "x" * 101 + "\n" + "x " * 60)
+    (tmp_path / "a.py").write_text("x" * 101)
+    assert len(too_wide(tmp_path / "a.md")) == len(too_wide(tmp_path / "a.py")) == 1
+    body = '    """Of it."""\n' + "    x = 1\n" * 36
+    assert list(functions(f"def f():\n{body}")) == [("f", 36)]
