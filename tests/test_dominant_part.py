@@ -11,7 +11,7 @@ from strategies import random_basis
 from test_orthonormal import ORTHONORMAL, defect
 
 from lowrank_ode import DirectSum, LowRank, best_approximation
-from lowrank_ode.matrices import H, norm, retract, truncation
+from lowrank_ode.matrices import H, augmented, norm, retract, truncation
 
 RANK = 10
 # How far ‖A − X‖ is from the tail, and S from σ, in units of EPS ‖A‖: twice the residual that is
@@ -188,3 +188,35 @@ def test_numbers_that_are_not_finite_are_named_and_others_are_no_fault_however_l
     for size in (1e308, 1e-308, 1e-320):
         Y = best_approximation(size * A, rank=RANK)
         assert np.abs(np.diag(Y.S) / size - 0.25).max() <= max(1e-13, 1e-322 / size)
+
+
+def test_a_linear_operator_that_has_no_adjoint_is_formed():
+    """The search wants AᴴQ. Planted: one that is refused as an error of its own kind."""
+    A = drawn(FOUND["gap"], float)
+    bare = LinearOperator(A.shape, matvec=lambda x: A @ x, matmat=lambda X: A @ X, dtype=float)
+    with pytest.raises((NotImplementedError, TypeError)):
+        H(bare) @ np.ones((len(A), 2))
+    assert is_best(A, best_approximation(bare, rank=RANK))
+
+
+def test_singular_values_beyond_the_range_of_numbers_are_refused():
+    A = np.full((40, 40), 1e308)
+    with np.errstate(over="ignore", invalid="ignore"):
+        assert not np.isfinite(np.linalg.svd(A, compute_uv=False)).all()
+        with pytest.raises(ValueError, match="A: NaN or Inf"):
+            best_approximation(A, rank=5)
+
+
+def test_singular_values_of_many_rows_of_one_sign_keep_their_digits(monkeypatch):
+    """A column of a million equal numbers in single precision. Planted: one sum, not by halves."""
+    m, one = 10**6, np.float32(0.7)
+    Y = LowRank(np.full((m, 1), one), np.eye(1, dtype=one.dtype), np.eye(2, 1, dtype=one.dtype))
+    truth = np.sqrt(m) * float(one)
+
+    def wrong():
+        found = float(best_approximation(Y, rank=1).S[0, 0])
+        return abs(found - truth) / (np.finfo(one.dtype).eps * truth)
+
+    assert wrong() <= ORTHONORMAL
+    monkeypatch.setattr(augmented, "ROWS", m)
+    assert wrong() > 10 * ORTHONORMAL
