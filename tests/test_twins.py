@@ -1,4 +1,4 @@
-"""A step without a speed-up is the same step: the twins that figure `ablation` puts in its place."""
+"""A step without a speed-up is the same step: the twins that `ablation` puts in its place."""
 
 from unittest.mock import patch
 

@@ -44,5 +44,6 @@ def report(outcome, reasons):
             lines += ["", f"### {file}"] if changes else []
             for change in changes:
                 why = [textwrap.fill(reasons[file, change], 100)] if listed else []
-                lines += ["", "```diff", change, "```", *[line for text in why for line in ("", text)]]
+                lines += ["", "```diff", change, "```"]
+                lines += [line for text in why for line in ("", text)]
     return "\n".join(lines) + "\n", complaints
