@@ -135,14 +135,14 @@ def test_an_option_of_the_wrong_kind_is_named_when_the_method_is_made(make, name
 @pytest.mark.parametrize("method", [M() for M in METHODS] + [FactorDescent()], ids=str)
 @pytest.mark.parametrize("h", [None, "0.1", [0.1], -0.1, 0, np.inf, np.nan, 1j])
 def test_a_step_size_of_the_wrong_kind_is_named(method, h):
-    with pytest.raises(ValueError, match="^h: got"):
+    with pytest.raises(ValueError, match=r"^h: got"):
         method.step(A, 0, h, decay)
 
 
 @pytest.mark.parametrize("method", [M() for M in METHODS if M is not Dense] + [FactorDescent()], ids=str)
 @pytest.mark.parametrize("wrong", [np.eye(5), [np.eye(5)], sp.csr_array(np.eye(5)), None], ids=lambda X: type(X).__name__)
 def test_a_low_rank_step_from_something_else_says_what_it_wants(method, wrong):
-    with pytest.raises(TypeError, match="Y: got .*, expected a LowRank, such as best_approximation"):
+    with pytest.raises(TypeError, match=r"Y: got .*, expected a LowRank, such as best_approximation"):
         method.step(wrong, 0, 0.1, decay)
 
 

@@ -125,7 +125,7 @@ def test_a_field_that_overwrites_its_argument_is_refused_and_the_start_is_as_it_
     def F(t, Y):
         return DirectSum([overwrites(t, X) for X in Y.blocks]) if isinstance(Y, DirectSum) else overwrites(t, Y)
 
-    with pytest.raises(ValueError, match="F: .*read-only; expected a field that leaves its argument"):
+    with pytest.raises(ValueError, match=r"F: .*read-only; expected a field that leaves its argument"):
         list(run(start, F))
     assert all(np.array_equal(dense(X), Z)
                for X, Z in zip(getattr(start, "blocks", [start]), before, strict=True))
@@ -188,7 +188,7 @@ def test_exact_substeps_keep_the_imaginary_part_in_each_step(method):
 
 
 def test_a_field_that_turns_complex_on_the_way_is_refused():
-    with pytest.raises(ValueError, match="f: complex at t = .*, real at t = 0"):
+    with pytest.raises(ValueError, match=r"f: complex at t = .*, real at t = 0"):
         exact(lambda t, y: -y if t < 0.1 else -1j * y, 0.0, np.ones((2, 1)), 1.0)
 
 

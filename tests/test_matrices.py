@@ -201,7 +201,7 @@ def test_a_lowrank_matrix_is_equal_to_itself_alone():
     assert Y == Y and len({Y, Y, LowRank(*Y)}) == 2
     for other in (LowRank(*Y), Y.dense(), 1):
         with pytest.raises(TypeError, match=r"==: a LowRank has no entries; use norm\(Y - Z\)"):
-            Y == other
+            assert Y == other
 
 
 @pytest.mark.parametrize("kind", [sp.csr_array, aslinearoperator, KINDS["LowRank"],

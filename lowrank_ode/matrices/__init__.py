@@ -18,6 +18,6 @@ from .validation import (
 )
 
 __all__ = ["DirectSum", "H", "Identity", "LowRank", "augment", "best_approximation", "blockwise",
-           "check_count", "check_matrix", "check_number", "check_state", "check_truncation", "dense",
-           "leading", "norm", "orth", "outer", "restrict", "retract", "tangent_projection",
-           "truncate"]
+           "check_count", "check_matrix", "check_number", "check_state", "check_truncation",
+           "dense", "leading", "norm", "orth", "outer", "restrict", "retract",
+           "tangent_projection", "truncate"]
