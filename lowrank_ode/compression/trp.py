@@ -51,8 +51,8 @@ class TRP:
     def of(cls, net, *, first=True, last=False, **options):
         """TRP for the weights of a `Network`, biases excluded: with `first` and `last` for that of
         the first layer and for that of the last; without, they are left alone."""
-        blocks = weight_blocks(net)
-        return cls(tuple(blocks[0 if first else 1:None if last else -1]), **options)
+        layers = weight_blocks(net)[0 if first else 1:None if last else -1]
+        return cls(tuple(k for blocks in layers for k in blocks), **options)
 
     def step(self, Y, t, h, F):
         h, W, number = step_size(h), dense(Y), _number(t)
@@ -91,13 +91,14 @@ def nuclear_subgradient(T):
 
 
 def weight_blocks(net):
-    """Numbers of the blocks of `net.init` that are weights and may be of low rank."""
-    blocks, count, shape = [], 0, net.shape
+    """Of each layer that has weights, which may be of low rank, the numbers of their blocks."""
+    layers, count, shape = [], 0, net.shape
     for layer in net.layers:
-        blocks += [count] if getattr(layer, "low_rank", False) else []
+        if weights := int(getattr(layer, "low_rank", False)):
+            layers.append(range(count, count + weights))
         count += len(layer.blocks(shape))
         shape = layer.shape(shape)
-    return blocks
+    return layers
 
 
 def _number(t):
