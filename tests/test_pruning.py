@@ -109,7 +109,7 @@ def test_a_pruned_network_is_retrained_at_its_ranks_by_the_integrators_that_ther
     ({}, "rank, tau: got None and None, expected exactly one of them"),
     ({"rank": 2, "tau": 0.1}, "rank, tau: got 2 and 0.1"), ({"tau": float("nan")}, "tau: got nan"),
     ({"tau": -1}, "tau: got -1, expected a truncation tolerance ≥ 0"),
-    ({"rank": [2, 3]}, "rank: got 2 entries, expected one for each of 4 layers"),
+    ({"rank": [2, 3]}, "rank: got 2 entries, expected one for each of 4 weights"),
     ({"rank": 10}, "rank: got 10, .*≤ 9"),
     ({"rank": 0}, "rank: got 0, expected a whole number ≥ 1")])
 def test_bad_arguments_are_refused(options, message):

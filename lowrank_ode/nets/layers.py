@@ -8,8 +8,9 @@
     gradient(dout, kept, *blocks) → grads         optional: backward where nobody asks for dA
 
 dA is the gradient of the loss with respect to A, dout that with respect to out. `low_rank = True`
-says that the first block, a weight, may be a LowRank, and asks for a rank; others are given None.
-`Dense` here and those in images.py are layers like anybody's own.
+says that the first block, a weight, may be a LowRank, and asks for a rank; `low_rank = k` that the
+first k blocks are such weights, and asks for a list of k ranks, if k > 1. Others are given None.
+`Dense` here and those in images.py and groups.py are layers like anybody's own.
 """
 
 import math
@@ -27,7 +28,8 @@ FETCH = 16      # a number read from memory once more costs so many multiplicati
 
 @dataclass(frozen=True)
 class Dense:
-    """σ(W z + b) of the last axis, W (n, features) an ndarray or a LowRank, b (n, 1).
+    """σ(W z + b) of the last axis, W (n, features) an ndarray or a LowRank, b (n, 1); without bias
+    σ(W z), and W is the only block.
 
     With the rows of A as columns of Z it is σ(W Z + b 1ᵀ), and with Δ = ∂loss/∂(W Z + b 1ᵀ) the
     gradients are Δ Zᵀ, kept as these two factors, and Δ 1. For W = U S Vᴴ both passes multiply with
@@ -41,6 +43,7 @@ class Dense:
     n: int
     activation: str | Activation = "relu"
     gain: float | None = None
+    bias: bool = True
     low_rank = True
 
     def __post_init__(self):
@@ -51,14 +54,15 @@ class Dense:
         return *inputs[:-1], self.n
 
     def blocks(self, inputs):
-        return (self.n, inputs[-1]), (self.n, 1)
+        return ((self.n, inputs[-1]), (self.n, 1))[:1 + self.bias]
 
     def init(self, rng, inputs, rank, dtype):
         gain = activation_of(self.activation).gain if self.gain is None else self.gain
         start = _dense_start if rank is None else _lowrank_start
-        return start(rng, self.n, inputs[-1], rank, gain, dtype), np.zeros((self.n, 1), dtype)
+        W = start(rng, self.n, inputs[-1], rank, gain, dtype)
+        return (W, np.zeros((self.n, 1), dtype))[:1 + self.bias]
 
-    def forward(self, A, W, b):
+    def forward(self, A, W, b=0):
         out = buffer((*A.shape[:-1], self.n), np.result_type(A, W.dtype, b))
         Z, Y, ZV = columns(A), columns(out), None
         if _in_factors(A, W):
@@ -67,11 +71,12 @@ class Dense:
             np.matmul(U, S @ H(ZV), out=Y)
         else:
             np.matmul(dense(W), Z, out=Y)
-        Y += b
+        if self.bias:
+            Y += b
         out = activation_of(self.activation).value(out)
         return out, (A, out, ZV)
 
-    def backward(self, dout, kept, W, b):
+    def backward(self, dout, kept, W, b=0):
         grads, DU = self._back(dout, kept, W)
         dA = buffer(kept[0].shape, dout.dtype)
         if DU is None:
@@ -80,11 +85,11 @@ class Dense:
             np.matmul(W.V, H(DU @ W.S), out=columns(dA))
         return dA, grads
 
-    def gradient(self, dout, kept, W, b):
+    def gradient(self, dout, kept, W, b=0):
         return self._back(dout, kept, W)[0]
 
     def _back(self, dout, kept, W):
-        """((∇_W, ∇_b), ΔᴴU or None): (Δ Zᵀ, Δ 1), and Δᵀ in place of dout."""
+        """((∇_W, ∇_b), ΔᴴU or None): (Δ Zᵀ, Δ 1) or (Δ Zᵀ,), and Δᵀ in place of dout."""
         A, out, ZV = kept
         dout *= activation_of(self.activation).slope(out)
         Z, D = columns(A), columns(dout)
@@ -93,12 +98,17 @@ class Dense:
             G = D @ H(Z)
         else:
             G = outer(D, Z) if DU is None else gradient(W, H(D), H(Z), DU, ZV)
-        return (G, D @ np.ones((D.shape[1], 1), D.dtype)), DU
+        return ((G, sums(D)) if self.bias else (G,)), DU
 
 
 def columns(A):
     """(features, rows): the last axis of A as columns, one for each example or pixel; a view."""
     return A.reshape(-1, A.shape[-1]).T
+
+
+def sums(D):
+    """Δ 1, (features, 1)."""
+    return D @ np.ones((D.shape[1], 1), D.dtype)
 
 
 def _in_factors(A, W):

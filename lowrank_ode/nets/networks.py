@@ -39,7 +39,9 @@ class Network:
                              "expected a weight, and a row of outputs")
 
     def __str__(self):
-        return "-".join(map(str, (self.inputs, *(m for m, _ in self.weight_shapes))))
+        outputs = [A[-1] for layer, A in zip(self.layers, self._shapes[1:], strict=True)
+                   if count_of_weights(layer)]
+        return "-".join(map(str, (self.inputs, *outputs)))
 
     @property
     def inputs(self):
@@ -53,8 +55,8 @@ class Network:
     @cached_property
     def weight_shapes(self):
         """(outputs, inputs) of each weight that may be of low rank."""
-        return [shapes[0] for layer, shapes in zip(self.layers, self._blocks, strict=True)
-                if _has_rank(layer)]
+        return [shape for layer, shapes in zip(self.layers, self._blocks, strict=True)
+                for shape in shapes[:count_of_weights(layer)]]
 
     @cached_property
     def _shapes(self):
@@ -79,10 +81,25 @@ class Network:
         dense. A sequence: one entry a weight, None for a dense one.
         Raises ValueError unless 1 ≤ rank ≤ min(m, n) in each layer.
         """
-        ranks, blocks = iter(check_ranks(rank, len(self.weight_shapes))), []
-        for layer, inputs in zip(self.layers, self._shapes, strict=False):
-            blocks += layer.init(rng, inputs, next(ranks) if _has_rank(layer) else None, dtype)
+        counts, blocks = [*map(count_of_weights, self.layers)], []
+        last = next(filter(None, reversed(counts)))
+        ranks = iter(check_ranks(rank, sum(counts), last))
+        for layer, count, inputs in zip(self.layers, counts, self._shapes, strict=False):
+            own = [next(ranks) for _ in range(count)] or [None]
+            blocks += layer.init(rng, inputs, own if count > 1 else own[0], dtype)
         return DirectSum(blocks)
+
+    def split(self, params):
+        """The blocks of each layer, a list a layer; ValueError if params do not fit the layers."""
+        shapes = [shape for own in self._blocks for shape in own]
+        if not isinstance(params, DirectSum):
+            raise ValueError(f"params: got {type(params).__name__}, "
+                             f"expected a DirectSum of blocks of shapes {shapes}")
+        if [X.shape for X in params.blocks] != shapes:
+            raise ValueError(f"params: blocks of shapes {[X.shape for X in params.blocks]}, "
+                             f"expected {shapes}")
+        blocks = iter(params.blocks)
+        return [[next(blocks) for _ in shapes] for shapes in self._blocks]
 
     def value_and_grad(self, params, x, labels):
         """Loss of the batch x (batch, inputs) with labels (batch,), and its gradient, a DirectSum
@@ -135,36 +152,29 @@ class Network:
 
     def _checked(self, params, x):
         """The blocks of each layer; x as inputs of the first, in the precision of the weights."""
-        shapes = [shape for own in self._blocks for shape in own]
-        if not isinstance(params, DirectSum):
-            raise ValueError(f"params: got {type(params).__name__}, "
-                             f"expected a DirectSum of blocks of shapes {shapes}")
-        if [X.shape for X in params.blocks] != shapes:
-            raise ValueError(f"params: blocks of shapes {[X.shape for X in params.blocks]}, "
-                             f"expected {shapes}")
+        own = self.split(params)
         x = np.asarray(x, dtype=params.blocks[0].dtype)
         if x.ndim != 2 or x.shape[0] == 0 or x.shape[1] != self.inputs:
             raise ValueError(f"x: shape {x.shape}, expected (batch ≥ 1, {self.inputs})")
         if not np.isfinite(x).all():
             raise ValueError("x: NaN or Inf, expected finite numbers")
-        blocks = iter(params.blocks)
-        own = [[next(blocks) for _ in shapes] for shapes in self._blocks]
         return own, x.reshape(len(x), *self.shape)
 
 
-def check_ranks(rank, layers):
-    """A rank for each of so many layers, None for a dense one: `rank` if it is a sequence; else
-    that of the hidden layers, the last dense.
+def check_ranks(rank, weights, last=1):
+    """A rank for each of so many weights, None for a dense one: `rank` if it is a sequence; else
+    that of the hidden layers, the last layer dense, which has the `last` of the weights.
 
     Raises ValueError for a sequence of another length, and for a number without hidden layers.
     """
-    if np.isscalar(rank) and layers == 1:
+    if np.isscalar(rank) and weights == last:
         raise ValueError(f"rank: got {rank} for a single layer, which it would leave dense, "
-                         f"expected [{rank}] or None")
-    ranks = [rank] * (layers - 1) + [None] if rank is None or np.isscalar(rank) else rank
-    if len(ranks) != layers:
+                         f"expected {[rank] * last} or None")
+    number = rank is None or np.isscalar(rank)
+    ranks = [rank] * (weights - last) + [None] * last if number else rank
+    if len(ranks) != weights:
         raise ValueError(f"rank: got {len(ranks)} entries, "
-                         f"expected one for each of {layers} layers")
+                         f"expected one for each of {weights} weights")
     return ranks
 
 
@@ -208,5 +218,6 @@ def _last(classes, below):
     return Dense(classes, "identity", gain=activation_of(below).gain)
 
 
-def _has_rank(layer):
-    return getattr(layer, "low_rank", False)
+def count_of_weights(layer):
+    """How many of its blocks, the first ones, are weights that may be of low rank."""
+    return int(getattr(layer, "low_rank", 0))
