@@ -11,10 +11,12 @@ from strategies import eps_of, lowrank_matrices, random_basis, seeds
 from test_training import NET, equal, two_clouds
 
 from lowrank_ode import Dense, DirectSum, LowRank
-from lowrank_ode.compression import TRP
+from lowrank_ode.compression import TRP, count_parameters
+from lowrank_ode.compression.kernels import SCHEMES, fold, unfold
 from lowrank_ode.compression.trp import nuclear_subgradient
 from lowrank_ode.matrices import H, best_approximation, check_state, dense, norm
 from lowrank_ode.nets import Network, layers, lenet5, mlp
+from lowrank_ode.nets.images import Flatten, MaxPool, Patches
 from lowrank_ode.substeps import euler
 from lowrank_ode.training import gradient_field, ranks, train
 
@@ -179,9 +181,9 @@ def test_a_step_along_it_before_the_cut_lowers_the_large_singular_values_alone(d
         W, rank=min(W.shape)))))[:len(sigma)] - (sigma - step)).max() < 1e-9 * sigma[0]
 
 
-def test_of_the_zero_matrix_and_of_dense_blocks_it_is_zero():
+def test_of_the_zero_matrix_it_is_zero():
     zero = TRP((0,)).finished(DirectSum([np.zeros((3, 2))])).blocks[0]
-    assert norm(nuclear_subgradient(zero)) == norm(nuclear_subgradient(np.ones((3, 2)))) == 0
+    assert norm(nuclear_subgradient(zero)) == 0
     params, F = DirectSum([np.zeros((3, 2))]), lambda t, Y: DirectSum([np.zeros((3, 2))])
     assert norm(TRP((0,), every=1, nuclear=1.0).step(params, 0, 1.0, F)) == 0
 
@@ -244,6 +246,7 @@ def test_the_weights_of_a_network_are_named_and_biases_are_none():
     assert TRP.of(lenet5()).blocks == (0, 2, 4)
     assert TRP.of(lenet5(), last=True).blocks == (0, 2, 4, 6)
     assert TRP.of(lenet5(), first=False).blocks == (2, 4)
+    assert TRP.of(lenet5(), last=True).kernels == ((5, 5), (5, 5), None, None)
     narrow = Network((1,), (layers.Dense(5), layers.Dense(1), layers.Dense(2)))     # W1 is 5 × 1
     assert TRP.of(narrow).blocks == (0, 2)
     net = lenet5((16, 16, 1))
@@ -251,7 +254,80 @@ def test_the_weights_of_a_network_are_named_and_biases_are_none():
     assert [isinstance(X, LowRank) for X in cut.blocks] == [True, False] * 3 + [False] * 2
 
 
+# kernels
+
+IMAGES = Network((7, 8, 3), (layers.Dense(4),       # a weight on pixels
+                             Patches((3, 2), (1, 2), (1, 0)), layers.Dense(9), MaxPool(),
+                             Flatten(), layers.Dense(5), layers.Dense(2)))
+
+
+def images(energy=0.3, **options):
+    """Parameters, a field on them, inputs, and TRP of kernels 3 × 2 on 4 channels."""
+    rng = np.random.default_rng(0)
+    x, labels = rng.standard_normal((20, 7 * 8 * 3)), rng.integers(0, 2, 20)
+    params = IMAGES.init(rng)
+    return params, gradient_field(IMAGES, x, labels), x, TRP.of(IMAGES, energy=energy, **options)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_kernels_are_cut_as_their_scheme_folds_them(scheme):
+    """And not as another one does, planted; weights on no windows as they are."""
+    params, _, _, method = images(scheme=scheme)
+    T = cut(params, method)
+    assert method.blocks == (0, 2, 4) and method.kernels == (None, (3, 2), None)
+
+    def tails(W, scheme):
+        """Of the rank that the definition gives, part by part, the largest for all."""
+        found = [sigmas(part) for part in fold(W, (3, 2), scheme)]
+        k = max(rank_by_definition(sigma, 0.3) for sigma in found)
+        return np.linalg.norm([np.linalg.norm(sigma[k:]) for sigma in found])
+
+    size = norm(params)
+    distance = norm(T.blocks[2] - params.blocks[2])
+    assert abs(distance - tails(params.blocks[2], scheme)) <= 1e-13 * size
+    assert all(abs(distance - tails(params.blocks[2], other)) > 1e-3
+               for other in SCHEMES if other != scheme)
+    for k in (0, 4):
+        sigma = sigmas(params.blocks[k])
+        assert (method.finished(params).blocks[k].rank == np.linalg.matrix_rank(T.blocks[k])
+                == rank_by_definition(sigma, 0.3))
+    assert isinstance(method.finished(params).blocks[2], LowRank) == (scheme == "channel")
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_step_on_folded_kernels_goes_along_the_subgradient_of_the_folded_matrix(scheme):
+    params, F, _, method = images(scheme=scheme, nuclear=0.1)
+    T, plain = cut(params, method), replace(method, nuclear=0.0)
+    moved = plain.step(params, 0, 0.3, F) - method.step(params, 0, 0.3, F)
+    assert norm(plain.step(params, 0, 0.3, F) - Dense(euler).step(T, 0, 0.3, F)) <= 1e-13
+
+    def expected(scheme):
+        parts = [best_approximation(part, rank=np.linalg.matrix_rank(part, tol=1e-9))
+                 for part in fold(T.blocks[2], (3, 2), scheme)]
+        return 0.03 * unfold([nuclear_subgradient(part) for part in parts], (3, 2), scheme)
+
+    assert norm(moved.blocks[2] - expected(scheme)) <= 1e-12
+    other = "spatial" if scheme == "channel" else "channel"
+    assert norm(moved.blocks[2] - expected(other)) > 1e-3           # planted: another folding
+    assert norm(moved.blocks[4]) > 1e-3
+    assert all(norm(moved.blocks[k]) == 0 for k in (1, 3, 5, 6, 7))
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("energy", [0.3, 0.9])
+def test_the_decomposed_network_computes_what_the_cut_weights_do_with_fewer_numbers(scheme, energy):
+    params, _, x, method = images(energy, scheme=scheme)
+    net, small = method.decomposed(IMAGES, params)
+    expected = IMAGES.outputs(cut(params, method), x)
+    assert np.abs(net.outputs(small, x) - expected).max() <= 1e-12
+    assert np.abs(IMAGES.outputs(params, x) - expected).max() > 1e-3
+    if energy == 0.9:
+        assert count_parameters(small) < count_parameters(params)
+
+
 @pytest.mark.parametrize("options, message", [
+    ({"scheme": "tucker"}, "scheme: got 'tucker', expected one of channel, "),
+    ({"kernels": ((3, 3), None)}, "kernels: got 2, expected one for each of 1 blocks"),
     ({"energy": 1}, r"energy: got 1, expected .* in \[0, 1\)"), ({"energy": -0.1}, "energy: got -0"),
     ({"energy": np.nan}, "energy: got nan"), ({"every": 0}, "every: got 0"),
     ({"every": 2.5}, r"every: got 2\.5"), ({"nuclear": -1}, "nuclear: got -1"),
@@ -276,5 +352,7 @@ def test_bad_arguments_of_a_step_are_refused():
         TRP((0,)).step(params, 0, 0, F)
     with pytest.raises(ValueError, match=r"Y\.blocks\[1\]: .* expected finite numbers.*step size"):
         TRP((1,)).finished(DirectSum([np.eye(2), np.full((3, 3), np.nan)]))
-    with pytest.raises(ValueError, match=r"blocks: got \(\)"):
+    with pytest.raises(ValueError, match=r"blocks: got \[\]"):
         TRP.of(mlp([3, 2]))
+    with pytest.raises(ValueError, match="kernel: got \\(3, 3\\) for a weight of shape \\(20, 20"):
+        TRP((2,), kernels=((3, 3),)).finished(params)
