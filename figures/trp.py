@@ -32,7 +32,7 @@ from . import _style
 from ._training import mean_and_deviation, network
 
 DEFAULT = {"data": "mnist5k", "nets": ["300-100"], "seeds": [0, 1, 2], "start": 6**-0.5,
-           "energies": [0.3, 0.1, 0.02, 0.005], "every": 20, "nuclear": [0.0, 0.1],
+           "energies": [0.3, 0.1, 0.02], "every": 20, "nuclear": [0.0, 0.1],
            "train": {"300-100": {"lr": [0.2, 0.1, 0.05], "batch_size": 50, "epochs": 12,
                                  "decay": 5e-4}}}
 SMALL = {"data": "digits", "nets": ["40-20"], "seeds": [0], "energies": [0.3, 0.02],
@@ -136,10 +136,11 @@ def table(data):
 def draw(data):
     names = data["settings"]["nets"]
     figure, panels = _style.axes(1, len(names), (6 * len(names), 4.4), squeeze=False)
-    looks = {"TRP": ("#b5314a", "o", "TRP, cut"), "SVD": ("#1f6fb4", "s", "SVD of SGD's"),
-             "BUG": (_style.COLOURS["BUG"], "^", "BUG at these ranks"),
+    looks = {"TRP": ("#b5314a", "o", "TRP, after the last cut"),
+             "SVD": ("#1f6fb4", "s", "dense training, SVD at its ranks"),
+             "BUG": (_style.COLOURS["BUG"], "^", "BUG at its ranks"),
              "projected Euler": (_style.COLOURS["projected RK, order 1"], "v",
-                                 "projected Euler at these ranks")}
+                                 "projected Euler at its ranks")}
     for ax, name in zip(panels[0], names, strict=True):
         runs = [run for run in data["runs"] if run["net"] == name]
         dense = np.mean([run["dense"] for run in runs])
@@ -151,7 +152,7 @@ def draw(data):
                 x = [100 * row["parameters"] / runs[0]["parameters"] for row in mine]
                 ax.plot(x, [100 * row[method] for row in mine], marker, color=colour, ms=5, lw=0,
                         mfc="none" if nuclear else colour, alpha=0.9,
-                        label=f"{label}, λ = {nuclear:g}" if nuclear else label)
+                        label=f"… of TRP with λ = {nuclear:g}" if nuclear else label)
         ax.set_yscale("function", functions=(lambda a: -np.log10(np.maximum(100 - a, 1e-3)),
                                              lambda y: 100 - 10.0**-y))
         ax.set_yticks([10, 50, 80, 90, 95, 97, 98, 99])
@@ -160,5 +161,5 @@ def draw(data):
         _style.plain_numbers(ax.xaxis)
     panels[0][0].set_ylabel("test accuracy, %")
     figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside lower center",
-                  ncols=5, fontsize=7.5)
+                  ncols=2 + len(names), fontsize=7.5)
     return figure
