@@ -16,6 +16,7 @@ from lowrank_ode.compression.kernels import SCHEMES, fold, unfold
 from lowrank_ode.compression.trp import nuclear_subgradient
 from lowrank_ode.matrices import H, best_approximation, check_state, dense, norm
 from lowrank_ode.nets import Network, layers, lenet5, mlp
+from lowrank_ode.nets.groups import Grouped
 from lowrank_ode.nets.images import Flatten, MaxPool, Patches
 from lowrank_ode.substeps import euler
 from lowrank_ode.training import gradient_field, ranks, train
@@ -249,6 +250,9 @@ def test_the_weights_of_a_network_are_named_and_biases_are_none():
     assert TRP.of(lenet5(), last=True).kernels == ((5, 5), (5, 5), None, None)
     narrow = Network((1,), (layers.Dense(5), layers.Dense(1), layers.Dense(2)))     # W1 is 5 × 1
     assert TRP.of(narrow).blocks == (0, 2)
+    groups = Network((8,), (Grouped(6, 2), layers.Dense(4), Grouped(3, 2)))
+    assert TRP.of(groups).blocks == (0, 1, 3) and TRP.of(groups, first=False).blocks == (3,)
+    assert TRP.of(groups, last=True).blocks == (0, 1, 3, 5, 6)
     net = lenet5((16, 16, 1))
     cut = TRP.of(net, energy=0.5).finished(net.init(np.random.default_rng(0)))
     assert [isinstance(X, LowRank) for X in cut.blocks] == [True, False] * 3 + [False] * 2
