@@ -74,6 +74,8 @@ def test_a_folded_kernel_has_its_entries_where_the_scheme_says_and_is_unfolded_a
     for part, truth in zip(parts, by_hand(W, (a, b), scheme, groups), strict=True):
         assert np.array_equal(part, truth)
     assert np.array_equal(unfold(parts, (a, b), scheme), W)
+    low = LowRank(np.eye(f), np.eye(f), W.T)
+    assert all(map(np.array_equal, fold(low, (a, b), scheme, groups), parts))
     if scheme == "channel" and groups > 1 and a * b > 1:
         assert not np.array_equal(parts[0], np.split(W, groups, axis=1)[0])
     if scheme == "spatial" and a == b > 1:
@@ -268,6 +270,7 @@ AGAIN = Network((6,), (Grouped(4, 2), Dense(2)))
 
 @pytest.mark.parametrize("make, message", [
     (lambda: fold(W, KERNEL, "rows"), "scheme: got 'rows', expected one of channel, spatial"),
+    (lambda: unfold([W], KERNEL, "rows"), "scheme: got 'rows'"),
     (lambda: fold(W, (4, 5)), r"kernel: got \(4, 5\) for a weight of shape \(4, 90\)"),
     (lambda: fold(W, KERNEL, groups=4), "groups: got 4, expected a divisor of the 6 channels"),
     (lambda: fold(W, KERNEL, groups=0), "groups: got 0"),

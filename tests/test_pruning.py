@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from figures.svd_pruning import published_pruning
-from lowrank_ode import BUG, DLRT, Dense, LowRank
+from lowrank_ode import BUG, DLRT, Dense, DirectSum, LowRank
 from lowrank_ode.compression import pruned
 from lowrank_ode.data import load
 from lowrank_ode.matrices import check_state, dense, norm
@@ -115,3 +115,11 @@ def test_a_pruned_network_is_retrained_at_its_ranks_by_the_integrators_that_ther
 def test_bad_arguments_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         pruned(network()[1], **options)
+
+
+@pytest.mark.parametrize("shapes", [[(4, 3), (2, 4)], [(4, 3)], [(4, 2), (4, 2), (4, 1)],
+                                    [(4, 3), (4, 3), (4, 1), (2, 4)]])
+def test_what_is_no_weight_and_bias_by_turns_is_refused(shapes):
+    """Layers without bias, or with a weight for each group."""
+    with pytest.raises(ValueError, match="expected a weight and its bias"):
+        pruned(DirectSum([np.ones(shape) for shape in shapes]), 1)

@@ -66,8 +66,7 @@ def folded_shapes(shape, kernel, scheme="channel", groups=1):
     ([(250, 100)], [(50, 250), (50, 250)])
     """
     (f, columns), (a, b) = shape, kernel
-    if scheme not in SCHEMES:
-        raise ValueError(f"scheme: got {scheme!r}, expected one of {', '.join(SCHEMES)}")
+    _check_scheme(scheme)
     if columns % (a * b):
         raise ValueError(f"kernel: got {tuple(kernel)} for a weight of shape {tuple(shape)}, "
                          "expected rows × columns to divide its columns")
@@ -90,7 +89,7 @@ def fold(W, kernel, scheme="channel", groups=1):
     divide the channels.
     """
     shapes = folded_shapes(W.shape, kernel, scheme, groups)
-    K = dense(W).reshape(len(W), *kernel, -1)
+    K = dense(W).reshape(W.shape[0], *kernel, -1)
     if scheme == "decoupled":
         return tuple(K.reshape(-1, *shapes[0]))
     order, _ = FOLDINGS[scheme]
@@ -99,7 +98,9 @@ def fold(W, kernel, scheme="channel", groups=1):
 
 
 def unfold(parts, kernel, scheme="channel"):
-    """The weight W (f, a b c) whose parts these are, multiplied out."""
+    """The weight W (f, a b c) whose parts these are, multiplied out; ValueError for an unknown
+    scheme."""
+    _check_scheme(scheme)
     parts, (a, b) = [dense(part) for part in parts], kernel
     if scheme == "decoupled":
         return np.stack(parts).reshape(len(parts), -1)
@@ -111,8 +112,8 @@ def unfold(parts, kernel, scheme="channel"):
 
 
 def replaced(net, params, pieces):
-    """(net, params) with weights in the place of which their pieces run; one a weight, None for one
-    that stays. Windows keep their strides and paddings, and layers their activations.
+    """(net, params), new ones, in which pieces run in the place of their weights: one for each of
+    net.weight_shapes, None for a weight that stays. Strides, paddings and activations are kept.
 
     Raises ValueError for a number of pieces other than that of weights, for a piece of a weight
     that is not that of a `Dense`, or whose channels are in groups, and for parts that do not fit.
@@ -177,6 +178,11 @@ def _on(patches, groups=1):
 def _apart(kind, layer, groups):
     """A `Dense` with a weight for each group."""
     return kind(layer.n, groups, layer.activation, layer.gain, layer.bias)
+
+
+def _check_scheme(scheme):
+    if scheme not in SCHEMES:
+        raise ValueError(f"scheme: got {scheme!r}, expected one of {', '.join(SCHEMES)}")
 
 
 def _check(piece, W, kernel):

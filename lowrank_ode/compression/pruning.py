@@ -14,9 +14,13 @@ def pruned(params, rank=None, tau=None):
     DLRT(0, max_rank=r) retrains at rank r.
 
     Raises ValueError unless exactly one of rank (1 ≤ rank ≤ min(m, n) for W m × n) and tau (≥ 0) is
-    given, for a sequence of another length than there are layers, and if a weight is not finite.
+    given, for blocks that are not a weight and its bias by turns, for a sequence of another length
+    than there are layers, and if a weight is not finite.
     """
     weights, biases = params.blocks[::2], params.blocks[1::2]
+    if [b.shape for b in biases] != [(W.shape[0], 1) for W in weights]:
+        raise ValueError(f"params: blocks of shapes {[X.shape for X in params.blocks]}, "
+                         "expected a weight and its bias by turns")
     if (rank is None) == (tau is None):
         raise ValueError(f"rank, tau: got {rank} and {tau}, expected exactly one of them")
     if rank is None:
