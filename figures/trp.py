@@ -161,7 +161,7 @@ def draw(data):
              "BUG": (_style.COLOURS["BUG"], "^", "BUG at its ranks"),
              "projected Euler": (_style.COLOURS["projected RK, order 1"], "v",
                                  "projected Euler at its ranks"),
-             "own start": ("#4b2e83", "D", "the same from a start of low rank")}
+             "own start": ("#4b2e83", "D", "the same, own start")}
     for ax, name in zip(panels[0], names, strict=True):
         runs = [run for run in data["runs"] if run["net"] == name]
         dense = np.mean([run["dense"] for run in runs])
@@ -173,11 +173,14 @@ def draw(data):
                 x = [100 * row["parameters"] / runs[0]["parameters"] for row in mine]
                 ax.plot(x, [100 * row[method] for row in mine], marker, color=colour, ms=5, lw=0,
                         mfc="none" if nuclear else colour, alpha=0.9,
-                        label=f"… of TRP with λ = {nuclear:g}" if nuclear else label)
+                        label=None if nuclear else label)
+        ax.plot([], [], "o", color="#777777", mfc="none", ms=5, lw=0, label="hollow: TRP with λ > 0")
         ax.set_yscale("function", functions=(lambda a: -np.log10(np.maximum(100 - a, 1e-3)),
                                              lambda y: 100 - 10.0**-y))
         ax.set_yticks([10, 50, 80, 90, 95, 97, 98, 99])
-        ax.set(title=f"{name}: dense {100 * dense:.1f} %", xscale="log", ylim=(0, 99.5),
+        stable = [np.mean([run["stable ranks"][k] for run in runs], axis=0) for k in (0, 1)]
+        stable = " to ".join(", ".join(f"{r:.0f}" for r in each) for each in stable)
+        ax.set(title=f"{name}: dense {100 * dense:.1f} %, stable ranks {stable}", xscale="log", ylim=(0, 99.5),
                xlabel="numbers stored, % of dense")
         _style.plain_numbers(ax.xaxis)
     panels[0][0].set_ylabel("test accuracy, %")
