@@ -174,14 +174,15 @@ def draw(data):
                 ax.plot(x, [100 * row[method] for row in mine], marker, color=colour, ms=5, lw=0,
                         mfc="none" if nuclear else colour, alpha=0.9,
                         label=None if nuclear else label)
-        ax.plot([], [], "o", color="#777777", mfc="none", ms=5, lw=0, label="hollow: TRP with λ > 0")
+        ax.plot([], [], "o", color="#777777", mfc="none", ms=5, lw=0,
+                label="hollow: TRP with λ > 0")
         ax.set_yscale("function", functions=(lambda a: -np.log10(np.maximum(100 - a, 1e-3)),
                                              lambda y: 100 - 10.0**-y))
         ax.set_yticks([10, 50, 80, 90, 95, 97, 98, 99])
         stable = [np.mean([run["stable ranks"][k] for run in runs], axis=0) for k in (0, 1)]
         stable = " to ".join(", ".join(f"{r:.0f}" for r in each) for each in stable)
-        ax.set(title=f"{name}: dense {100 * dense:.1f} %, stable ranks {stable}", xscale="log", ylim=(0, 99.5),
-               xlabel="numbers stored, % of dense")
+        ax.set(title=f"{name}: dense {100 * dense:.1f} %, stable ranks {stable}",
+               xscale="log", ylim=(0, 99.5), xlabel="numbers stored, % of dense")
         _style.plain_numbers(ax.xaxis)
     panels[0][0].set_ylabel("test accuracy, %")
     figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside lower center",
