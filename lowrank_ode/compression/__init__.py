@@ -2,8 +2,10 @@
 
 from .counts import CONVENTIONS, count_parameters, count_weights
 from .deployment import merged
-from .flops import break_even, prediction_flops, step_flops
+from .flops import break_even, flops_saved, multiplications, prediction_flops, step_flops
 from .pruning import pruned
+from .spectra import stable_rank
+from .trp import TRP
 
-__all__ = ["CONVENTIONS", "break_even", "count_parameters", "count_weights", "merged",
-           "prediction_flops", "pruned", "step_flops"]
+__all__ = ["CONVENTIONS", "TRP", "break_even", "count_parameters", "count_weights", "flops_saved",
+           "merged", "multiplications", "prediction_flops", "pruned", "stable_rank", "step_flops"]
