@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "training": {"matrices", "nets", "integrators", "flow", "substeps"},
     "testing": {"matrices", "substeps", "integrators", "problems", "flow", "nets"},
     "__init__": {"matrices", "integrators", "flow"},
-    "compression": {"matrices", "substeps", "nets"},
+    "compression": {"matrices", "fields", "nets"},
     "__main__": {"matrices", "compression", "substeps", "integrators", "nets", "training", "data", "results", "flow", "testing"},
 }
 

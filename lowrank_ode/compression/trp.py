@@ -6,9 +6,9 @@ from math import inf
 
 import numpy as np
 
+from ..fields import step_size
 from ..matrices import DirectSum, LowRank, best_approximation, check_count, dense, norm
 from ..nets.networks import count_of_weights
-from ..substeps import step_size
 from .kernels import PIXELS, Piece, fold, folded_shapes, replaced, unfold, windows
 
 
