@@ -1,0 +1,88 @@
+"""Provable filter pruning: outputs go that no next layer ever depends on much."""
+
+from bisect import bisect_right
+
+import numpy as np
+
+from .budget import allocate, numbers_allowed
+from .chains import chain_of
+from .contract import method
+from .filters import largest
+from .inputs import inputs_of
+from .weights import total_numbers
+
+FAILURE = 1e-16         # δ, the probability that the published bound fails
+TRIALS = 2**60          # more draws than that are never wanted
+
+
+@method(uses_data=True, low_rank=False)
+def pfp(net, params, budget, *, x=None):
+    """Provable filter pruning [LBLCFR20], its deterministic variant. Sensitivity of channel c of
+    the inputs z of a layer, that is, of output c of the layer below:
+
+        s_c = max over examples, pixels, places in the kernel, outputs i of
+              |w_ic z_c| / Σ_c' |w_ic' z_c'|,  sums over the c' for which w z has the same signs
+
+    With S = Σ s_c, p_c = s_c/S, α = 6 ln(8 (P + 1) κ/δ) for P pixels and κ places in the kernel, an
+    error ε takes M = ⌈3 (6 + 2ε) α S/ε²⌉ draws of channels, among which are about
+    n = ⌈Σ_c 1 − (1 − p_c)^M⌉ different ones: the n of largest s_c stay. One ε for all layers. The
+    first inputs and the last outputs stay.
+
+    x (samples, inputs): of the training set; a few hundred do. Returns a smaller dense network.
+    Raises ValueError without x, and for a network that is no chain.
+    """
+    chain = chain_of(net, params)
+    found = sensitivities(chain, x)
+    scores = [errors(s, weight.positions, weight.shape[1] // len(s))
+              for weight, s in zip(chain.weights[1:], found, strict=True)]
+    counts = allocate(scores, chain.numbers, numbers_allowed(budget, total_numbers(params)))
+    return chain.smaller([largest(s, n) for s, n in zip(found, counts, strict=True)])
+
+
+def sensitivities(chain, x):
+    """s_c of the channels that each weight but the first sees."""
+    widths = dict(zip((weight.place for weight in chain.weights), chain.widths, strict=True))
+    found = {weight.place: np.zeros(widths[weight.place]) for weight in chain.weights}
+    for weight, A in inputs_of(chain.net, chain.params, chain.weights, x):
+        if weight is not chain.weights[0]:
+            s = found[weight.place]
+            W = weight.W.reshape(len(weight.W), -1, len(s))
+            Z = A.reshape(-1, *W.shape[1:])
+            np.maximum(s, _largest_parts(W, Z), out=s)
+    return [found[weight.place] for weight in chain.weights[1:]]
+
+
+def _largest_parts(W, Z):
+    """The largest |w z| / Σ |w z| for each channel; W (outputs, places, channels), Z (examples and
+    pixels, places, channels)."""
+    s = np.zeros(W.shape[-1])
+    for z in (np.maximum(Z, 0), np.maximum(-Z, 0)):
+        for w in (w for row in W if z.any() for w in (np.maximum(row, 0), np.maximum(-row, 0))):
+            parts = w * z
+            sums = parts.sum(axis=-1, keepdims=True)
+            np.divide(parts, sums, out=parts, where=sums > 0)
+            np.maximum(s, parts.max(axis=(0, 1)), out=s)
+    return s
+
+
+def errors(s, positions, places):
+    """ε₁ ≥ ε₂ ≥ …: more than i − 1 channels are drawn exactly if ε < εᵢ.
+
+    Their number exceeds i − 1 from some M draws on, and ε takes that many if
+    3 (6 + 2ε) α S/ε² > M − 1.
+    """
+    S, alpha = s.sum(), 6 * np.log(8 * (positions + 1) * places / FAILURE)
+    if S == 0:
+        return np.zeros(len(s))
+    with np.errstate(divide="ignore"):
+        never = np.log1p(-s / S)                        # log of the probability, in one draw
+
+    def different(draws):
+        return -np.expm1(draws * never).sum()
+
+    draws = np.array([bisect_right(range(1, TRIALS), i, key=different) + 1
+                      for i in range(len(s))], float)
+    a, b = draws - 1, alpha * S
+    with np.errstate(divide="ignore"):                  # one draw suffices for any ε
+        roots = (3 * b + np.sqrt(9 * b**2 + 18 * a * b)) / a
+    return np.where(draws < TRIALS, roots, 0.0)

@@ -1,0 +1,12 @@
+"""The same relative error in the operator norm everywhere."""
+
+from .alds import alds
+from .contract import method
+
+
+@method()
+def svd_error(net, params, budget):
+    """Each weight is cut to the smallest rank with ‖W − Ŵ‖₂ ≤ ε ‖W‖₂, that is σ_{j+1} ≤ ε σ₁, with
+    one ε for all layers: ALDS with a single group of channels.
+    """
+    return alds(net, params, budget, groups=1)
