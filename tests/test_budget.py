@@ -2,6 +2,7 @@
 refused with a number that can."""
 
 import re
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -9,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_networks import convolutional, examples, perceptrons, started
 
-from lowrank_ode.compression import (METHODS, alds, count_parameters, energy, l_rank, pca, pfp, svd,
-                                     svd_error)
+from lowrank_ode.compression import METHODS, alds, count_parameters, energy, l_rank, pca, pfp, svd, svd_error
 from lowrank_ode.compression.budget import allocate, counts_above, numbers_allowed
 from lowrank_ode.matrices import LowRank
 from lowrank_ode.nets import mlp
@@ -119,7 +119,7 @@ def test_the_smallest_feasible_number_is_named_and_works(method):
 @pytest.mark.parametrize("method", METHODS, ids=ids)
 def test_a_budget_that_is_none_is_refused(method, budget):
     net = mlp([8, 12, 6, 4])
-    with pytest.raises(ValueError, match="budget: got .*expected"):
+    with pytest.raises(ValueError, match=r"budget: got .*expected"):
         applied(method, net, started(net), budget)
 
 
@@ -147,7 +147,7 @@ def rises(method, net, params, budgets=6, **options):
             assert not reports and budget < total
     assert reports
     return all(a.numbers <= b.numbers and (a.bound or 0) >= (b.bound or 0)
-               for less, more in zip(reports, reports[1:], strict=False)
+               for less, more in pairwise(reports)
                for a, b in zip(less, more, strict=True))
 
 
