@@ -5,7 +5,7 @@ import numpy as np
 from ..matrices import best_approximation, check_count
 from .budget import allocate, numbers_allowed
 from .contract import method
-from .weights import Piece, rebuilt, total_numbers, weights_of
+from .weights import Approximation, plain, rebuilt, total_numbers, weights_of
 
 MOST_GROUPS = 16
 
@@ -17,7 +17,8 @@ BOUNDS = {      # of ‖[E_1 … E_k]‖₂ from ‖E_i‖₂, along the first a
 
 
 @method()
-def alds(net, params, budget, *, bound="root", groups=None, seeds=None, rng=None):
+def alds(net, params, budget, *, bound="root", groups=None, seeds=None, rng=None,
+         scheme="channel"):
     """Automatic layer-wise decomposition selection [LMFR21]. The columns of each weight W (n, m)
     are split by groups of channels, W = [W_1 … W_k], and each W_i is cut to the rank j, in
     j (k n + m) numbers. With the singular values σ_{i,1} ≥ σ_{i,2} ≥ … of W_i
@@ -34,12 +35,14 @@ def alds(net, params, budget, *, bound="root", groups=None, seeds=None, rng=None
     "max" the largest, as in the released code: that is a lower bound for k > 1.
     groups: a number of groups for all layers. seeds: in place of the exact step so many starts of
     the published alternation (`alternated`); rng, a numpy Generator or a seed, draws them.
+    scheme: how kernels are folded to matrices (kernels.py); a group is one of channels in each.
 
     Raises ValueError for an unknown bound, and for groups that do not divide the channels.
     """
     if bound not in BOUNDS:
         raise ValueError(f"bound: got {bound!r}, expected one of {', '.join(BOUNDS)}")
-    weights = weights_of(net, params)
+    net, params = plain(net, params)
+    weights = weights_of(net, params, scheme)
     tables = [table(weight, bound, groups) for weight in weights]
     total = total_numbers(params)
     fixed = total - sum(weight.numbers() for weight in weights)
@@ -157,4 +160,4 @@ def decomposed(weight, entry):
     k, rank, error, _ = entry
     if rank is None:
         return None
-    return Piece(tuple(best_approximation(W, rank=rank) for W in weight.chunks(k)), error)
+    return Approximation(tuple(best_approximation(W, rank=rank) for W in weight.parts(k)), error)

@@ -9,7 +9,7 @@ from ..matrices import DirectSum
 from ..nets.images import Flatten, MaxPool, Patches
 from ..nets.layers import Dense
 from .report import Report, Row
-from .weights import total_numbers, weights_of
+from .weights import plain, total_numbers, weights_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,4 +63,5 @@ def chain_of(net, params):
             raise ValueError(f"net: got {layer} as layer {place}, expected a chain of Dense, "
                              "Patches without groups, MaxPool and Flatten: outputs of other layers "
                              "may not be left out one by one")
+    net, params = plain(net, params)
     return Chain(net, params, weights_of(net, params))

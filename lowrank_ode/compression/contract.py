@@ -5,11 +5,11 @@
    included. The result has no more numbers than that, and the report says how many.
 2. Pure: net, params and data are untouched, the result depends on the arguments alone.
 3. Precision is kept: float32 in, float32 out. Decisions are taken in double precision.
-4. Every weight may be cut, first and last layers too; a layer whose factors would be no smaller
-   stays dense. Blocks that are LowRank are multiplied out first, groups joined: so a method may
-   follow another. What is no weight of `Dense` or `Grouped`, or of a layer with one weight, is left
-   alone.
-5. Low-rank blocks have orthonormal bases: any integrator trains them on.
+4. Weights of `Dense` layers may be cut, first and last ones too; a layer whose factors would be no
+   smaller stays dense. Blocks that are LowRank are multiplied out first, and `Grouped` layers
+   joined, so that a method may follow another. Other layers are left alone.
+5. LowRank blocks have orthonormal bases: any integrator trains them on. Of kernels that are folded
+   otherwise than W itself both factors become kernels, dense blocks.
 6. The claims on the function hold. `uses_data`: it takes x, inputs from the training set;
    `low_rank`: weights become LowRank, else layers become smaller dense ones; `monotone`: with more
    of a budget no layer gets fewer numbers, and no bound of an error rises.

@@ -2,22 +2,25 @@
 
 from ..matrices import best_approximation
 from .budget import allocate, numbers_allowed
-from .weights import Piece, rebuilt, total_numbers, weights_of
+from .weights import Approximation, plain, rebuilt, total_numbers, weights_of
 
 
-def cut(net, params, budget, score):
-    """(net, params, report) with the best approximation of each weight of rank #{i: gᵢ > e}, and
-    one threshold e for all; score(weight) is the falling g₁ ≥ g₂ ≥ … of its σ₁ ≥ σ₂ ≥ …."""
-    weights = weights_of(net, params)
+def cut(net, params, budget, score, scheme="channel"):
+    """(net, params, report) with the best approximation of each weight, folded by the scheme, of
+    rank #{i: gᵢ > e}, and one threshold e for all; score(weight) is the falling g₁ ≥ g₂ ≥ … of its
+    σ₁ ≥ σ₂ ≥ …."""
+    net, params = plain(net, params)
+    weights = weights_of(net, params, scheme)
     ranks = ranks_within(budget, params, weights, [score(weight) for weight in weights])
-    pieces = [rank and Piece((best_approximation(weight.W, rank=rank),), tail(weight, rank))
-              for weight, rank in zip(weights, ranks, strict=True)]
-    return rebuilt(net, params, weights, pieces)
+    return rebuilt(net, params, weights, [rank and approximation(weight, rank)
+                                          for weight, rank in zip(weights, ranks, strict=True)])
 
 
-def tail(weight, rank):
-    """σ_{r+1}/σ₁, the relative error of the best approximation of rank r."""
-    return float(weight.sigma[rank] / (weight.sigma[0] or 1.0))
+def approximation(weight, rank):
+    """The best one of that rank; its relative error is σ_{r+1}/σ₁."""
+    W, = weight.parts(1)
+    return Approximation((best_approximation(W, rank=rank),),
+                         float(weight.sigma[rank] / (weight.sigma[0] or 1.0)))
 
 
 def ranks_within(budget, params, weights, scores):

@@ -9,7 +9,7 @@ CHUNK = 1 << 22         # numbers of inputs of a layer, at most, that are looked
 
 def inputs_of(net, params, weights, x):
     """(weight, A) for parts of the examples, A (batch, …, m) the inputs of the layer of a weight,
-    columns in the order of weight.W; in double precision.
+    in double precision.
 
     Raises ValueError unless x is an array (samples ≥ 1, inputs) of finite floats.
     """
@@ -22,9 +22,7 @@ def inputs_of(net, params, weights, x):
         A = part.reshape(-1, *net.shape)
         for place, (layer, own) in enumerate(zip(net.layers, blocks, strict=True)):
             if place in at:
-                weight = at[place]
-                order = np.argsort(weight.columns(weight.groups).ravel())
-                yield weight, A[..., order].astype(np.float64)
+                yield at[place], A.astype(np.float64)
             A, _ = layer.forward(A, *own)
 
 

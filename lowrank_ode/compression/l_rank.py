@@ -5,7 +5,7 @@ from .cut import cut
 
 
 @method()
-def l_rank(net, params, budget, *, cost="parameters", normalised=False):
+def l_rank(net, params, budget, *, cost="parameters", normalised=False, scheme="channel"):
     """The ranks that minimise λ C + Σ ‖W − Ŵ‖², C the cost of all factors [IC20], with the price λ
     that meets the budget; at least 1. Each layer has a minimum of its own,
 
@@ -14,11 +14,12 @@ def l_rank(net, params, budget, *, cost="parameters", normalised=False):
     cost: "parameters", or "flops", for which c is n + m for each pixel (the budget is one of
     numbers, all the same). normalised: σᵢ²/‖W‖² for σᵢ², so that the scale of a layer does not
     matter. Only the step from trained weights to ranks: the published method alternates it with
-    training.
+    training. scheme: how kernels are folded to matrices (kernels.py).
 
     Raises ValueError for another cost.
     """
-    return cut(net, params, budget, lambda weight: priced(weight, cost, normalised))
+    return cut(net, params, budget, lambda weight: priced(weight, cost, normalised),
+               scheme)
 
 
 def priced(weight, cost, normalised):

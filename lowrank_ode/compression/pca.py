@@ -7,7 +7,7 @@ from .contract import method
 from .cut import ranks_within
 from .inputs import inputs_of
 from .l_rank import price
-from .weights import Piece, rebuilt, weights_of
+from .weights import Approximation, plain, rebuilt, weights_of
 
 
 @method(uses_data=True)
@@ -24,17 +24,17 @@ def pca(net, params, budget, *, x=None, cost="parameters"):
         gⱼ = (λⱼ / Σ_{a≤j} λₐ) / c,     c = n + m, for each pixel if cost is "flops"
 
     x (samples, inputs): of the training set. Inputs of a layer are those of the dense network.
-    Raises ValueError without x, for fewer samples than ranks, and for a layer that is not
-    σ(W z + b).
+    Raises ValueError without x, for fewer samples than ranks, and for another cost.
     """
+    net, params = plain(net, params)
     weights = weights_of(net, params)
     components = principal_components(net, params, weights, x)
     scores = [of_energies(s**2) / price(w, cost)
               for w, (_, s, _) in zip(weights, components, strict=True)]
     ranks = ranks_within(budget, params, weights, scores)
-    pieces = [rank and projected(weight, U[:, :rank], mean) for weight, rank, (mean, _, U)
-              in zip(weights, ranks, components, strict=True)]
-    return rebuilt(net, params, weights, pieces)
+    return rebuilt(net, params, weights,
+                   [rank and projected(weight, U[:, :rank], mean) for weight, rank, (mean, _, U)
+                    in zip(weights, ranks, components, strict=True)])
 
 
 def principal_components(net, params, weights, x):
@@ -63,7 +63,7 @@ def _components(weight, R):
     if weight.rest:
         mean, R = R[:1, 1:].T / R[0, 0], R[1:, 1:]
     _, sigma, Uh = np.linalg.svd(R)
-    rounding = max(weight.shape) * weight.eps * sigma.max(initial=0.0)
+    rounding = max(weight.shape) * np.finfo(weight.dtype).eps * sigma.max(initial=0.0)
     return mean, np.where(sigma > rounding, sigma, 0.0), Uh.T
 
 
@@ -88,4 +88,4 @@ def projected(weight, U, mean):
     if weight.rest:
         b = weight.rest[0].astype(np.float64)
         bias = mean + U @ (U.T @ (b - mean))
-    return Piece((LowRank(U, R.T, Q),), None, bias)
+    return Approximation((LowRank(U, R.T, Q),), None, bias)

@@ -20,8 +20,9 @@ def pfp(net, params, budget, *, x=None):
     """Provable filter pruning [LBLCFR20], its deterministic variant. Sensitivity of channel c of
     the inputs z of a layer, that is, of output c of the layer below:
 
-        s_c = max over examples, pixels, places in the kernel, outputs i of
-              |w_ic z_c| / Σ_c' |w_ic' z_c'|,  sums over the c' for which w z has the same signs
+        s_c = max |w_iq z_q| / Σ_q' |w_iq' z_q'|    over examples, pixels, outputs i, columns q of c
+
+    with the sum over all columns q' where w and z have the signs that they have at q.
 
     With S = Σ s_c, p_c = s_c/S, α = 6 ln(8 (P + 1) κ/δ) for P pixels and κ places in the kernel, an
     error ε takes M = ⌈3 (6 + 2ε) α S/ε²⌉ draws of channels, among which are about
@@ -59,7 +60,7 @@ def _largest_parts(W, Z):
     for z in (np.maximum(Z, 0), np.maximum(-Z, 0)):
         for w in (w for row in W if z.any() for w in (np.maximum(row, 0), np.maximum(-row, 0))):
             parts = w * z
-            sums = parts.sum(axis=-1, keepdims=True)
+            sums = parts.sum(axis=(1, 2), keepdims=True)
             np.divide(parts, sums, out=parts, where=sums > 0)
             np.maximum(s, parts.max(axis=(0, 1)), out=s)
     return s

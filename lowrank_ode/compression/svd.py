@@ -7,13 +7,15 @@ from .cut import cut
 
 
 @method()
-def svd(net, params, budget):
+def svd(net, params, budget, *, scheme="channel"):
     """Each weight W (n, m) is cut to the rank j = a min(n, m), rounded, with one part a for all
     layers; at least 1.
 
         gᵢ = 1 − (i − ½)/R,  R = min(n, m):   gᵢ > 1 − a  exactly if  i < a R + ½
+
+    scheme: how kernels are folded to matrices (kernels.py).
     """
-    return cut(net, params, budget, lambda weight: parts(min(weight.shape)))
+    return cut(net, params, budget, lambda weight: parts(len(weight.sigma)), scheme)
 
 
 def parts(R):

@@ -1,5 +1,5 @@
 """The weights of a network as a compression method sees them, and the network with others in their
-place. Methods know matrices; networks are known here, and in chains.py."""
+place. Methods know matrices; networks are known here, and in kernels.py and chains.py."""
 
 import math
 from dataclasses import dataclass, replace
@@ -14,96 +14,113 @@ from ..nets.groups import Grouped
 from ..nets.images import Patches
 from ..nets.layers import Dense
 from ..nets.networks import count_of_weights
+from .kernels import FOLDINGS, PIXELS, Piece, decomposed, fold, folded_shapes, replaced, unfold
 from .report import Report, Row
 
 
 @dataclass(frozen=True, eq=False)
 class Weight:
-    """The matrix W (n, m) of a layer, in double precision.
+    """The matrix W (n, m) of a layer σ(W z + b) as it is to be cut: folded by a scheme
+    (kernels.py), W_1, …, W_k side by side if its channels are in k groups; in double precision.
 
-    place: of the layer in net.layers. rest: the other blocks of the layer, b (n, 1) or none.
-    positions: pixels, to each of which W is applied. Column q of W belongs to channel q mod
-    `channels`, that is, columns are in the order row, column, channel; the layer in the network may
-    have them in `groups` of channels. eps: the precision that W had.
+    place: of the layer in net.layers; rest: b (n, 1), or nothing; patches: the windows that the
+    layer is on; image: the shape of an example before these; dtype: the precision of the network.
     """
 
     place: int
+    layer: Dense
     W: np.ndarray
     rest: tuple
-    positions: int
-    channels: int
-    groups: int
-    eps: float
+    patches: Patches
+    image: tuple
+    scheme: str
+    dtype: np.dtype
 
     @property
     def shape(self):
         return self.W.shape
 
+    @property
+    def channels(self):
+        """Column q of W belongs to channel q mod channels."""
+        return self.shape[1] // math.prod(self.patches.kernel)
+
+    @property
+    def positions(self):
+        """Pixels, to each of which W is applied."""
+        return math.prod(self.image[:-1] if self.patches is PIXELS else
+                         self.patches.shape(self.image)[:-1])
+
     @cached_property
     def sigma(self):
-        """σ₁ ≥ σ₂ ≥ … of W, with 0 for those that are its rounding errors."""
+        """σ₁ ≥ σ₂ ≥ …, with 0 for those that are rounding errors of W."""
         return self.spectra(1)[0]
 
-    def columns(self, groups):
-        """The columns of each group of channels, (groups, m/groups)."""
-        group = np.arange(self.shape[1]) % self.channels // (self.channels // groups)
-        return np.argsort(group, kind="stable").reshape(groups, -1)
-
-    def chunks(self, groups):
-        """W_1, …, W_k as (k, n, m/k): the columns of each group of channels."""
-        return np.moveaxis(self.W[:, self.columns(groups)], 1, 0)
+    def parts(self, groups):
+        """W_1, …, W_k, the folded columns of each group of channels."""
+        return fold(self.W, self.patches.kernel, self.scheme, groups)
 
     def spectra(self, groups):
-        """The singular values of W_1, …, W_k, (k, min(n, m/k)), 0 for rounding errors of W."""
-        sigma = np.linalg.svd(self.chunks(groups), compute_uv=False)
-        return np.where(sigma > max(self.shape) * self.eps * sigma.max(), sigma, 0.0)
+        """The singular values of W_1, …, W_k, a row each; 0 for rounding errors of W."""
+        parts = np.stack(self.parts(groups))
+        sigma = np.linalg.svd(parts, compute_uv=False)
+        rounding = max(parts.shape) * np.finfo(self.dtype).eps * sigma.max()
+        return np.where(sigma > rounding, sigma, 0.0)
 
     def numbers(self, rank=None, groups=1):
-        """Numbers of W dense, or of k factorisations n × m/k: r (k n + m)."""
-        n, m = self.shape
-        return n * m if rank is None else rank * (groups * n + m)
+        """Numbers of W dense, or of factors of rank r of each part: r (k n + m) if not folded."""
+        if rank is None:
+            return self.W.size
+        return rank * sum(map(sum, folded_shapes(self.shape, self.patches.kernel, self.scheme,
+                                                 groups)))
 
 
 @dataclass(frozen=True, eq=False)
-class Piece:
-    """What takes the place of a weight: W_1, …, W_k, each a LowRank of the same rank; a new bias,
-    if it is given; and the bound of the relative error that the method went by."""
+class Approximation:
+    """What takes the place of W: a LowRank for each of its parts, all of the same rank; the bound
+    of the relative error that the method went by, and a new bias, if there are such."""
 
-    blocks: tuple
+    parts: tuple
     bound: float | None
     bias: np.ndarray | None = None
 
 
-def weights_of(net, params):
-    """The weights that may be cut, a list of `Weight`; ValueError if one is not finite."""
-    blocks = net.split(params)
-    shapes = accumulate(net.layers, lambda A, layer: layer.shape(A), initial=net.shape)
+def plain(net, params):
+    """(net, params) with dense blocks, and `Dense` in the place of `Grouped`."""
+    layers, blocks = list(net.layers), net.split(params)
+    for place, (layer, own) in enumerate(zip(net.layers, blocks, strict=True)):
+        if type(layer) is Grouped:
+            below = layers[place - 1] if place else None
+            kernel = below.kernel if isinstance(below, Patches) else PIXELS.kernel
+            if isinstance(below, Patches):
+                layers[place - 1] = replace(below, groups=1)
+            layers[place] = Dense(layer.n, layer.activation, layer.gain, layer.bias)
+            blocks[place] = [unfold(own[:layer.groups], kernel), *own[layer.groups:]]
+        elif isinstance(layer, Dense):
+            blocks[place] = [dense(X) for X in own]
+    return replace(net, layers=tuple(layers)), DirectSum([X for own in blocks for X in own])
+
+
+def weights_of(net, params, scheme="channel"):
+    """The weights of the `Dense` layers of a plain network, in order.
+
+    Raises ValueError for an unknown scheme, and for a weight that is not finite.
+    """
+    if scheme not in FOLDINGS:
+        raise ValueError(f"scheme: got {scheme!r}, expected one of {', '.join(FOLDINGS)}")
+    shapes = [*accumulate(net.layers, lambda A, layer: layer.shape(A), initial=net.shape)]
     found = []
-    for place, (layer, own, shape) in enumerate(zip(net.layers, blocks, shapes, strict=False)):
-        k = count_of_weights(layer)
-        if k == 1 or type(layer) is Grouped:
+    for place, (layer, own) in enumerate(zip(net.layers, net.split(params), strict=True)):
+        if isinstance(layer, Dense):
             for X in own:
-                for factor in X if isinstance(X, LowRank) else (X,):
-                    check_finite(f"params: a block of layer {place}", np.asarray(dense(factor)))
-            eps = float(np.finfo(own[0].dtype).eps)
-            W = np.hstack([dense(X) for X in own[:k]]).astype(np.float64)
-            found.append(_ungrouped(Weight(place, W, tuple(own[k:]), math.prod(shape[:-1]),
-                                           _channels(net, place, W.shape[1]), k, eps)))
+                check_finite(f"params: layer {place}", X)
+            below = net.layers[place - 1] if place else None
+            windows = isinstance(below, Patches)
+            patches = below if windows else PIXELS
+            folded = scheme if math.prod(patches.kernel) > 1 else "channel"
+            found.append(Weight(place, layer, own[0].astype(np.float64), tuple(own[1:]), patches,
+                                shapes[place - windows], folded, own[0].dtype))
     return found
-
-
-def _channels(net, place, m):
-    """How many channels the m columns belong to; without `Patches` each is one."""
-    if not isinstance(net.layers[place], Dense | Grouped):
-        return 1
-    below = net.layers[place - 1] if place else None
-    return m // math.prod(below.kernel) if isinstance(below, Patches) else m
-
-
-def _ungrouped(weight):
-    W = np.empty_like(weight.W)
-    W[:, weight.columns(weight.groups).ravel()] = weight.W
-    return replace(weight, W=W)
 
 
 def total_numbers(params):
@@ -111,51 +128,48 @@ def total_numbers(params):
     return sum(math.prod(X.shape) for X in params.blocks)
 
 
-def rebuilt(net, params, weights, pieces):
-    """(net, params, report) with a piece in the place of each weight; None leaves it dense."""
-    layers, blocks, rows = list(net.layers), net.split(params), []
-    for weight, piece in zip(weights, pieces, strict=True):
-        place, dtype = weight.place, blocks[weight.place][0].dtype
-        groups = 1 if piece is None else len(piece.blocks)
-        if groups != weight.groups:
-            _regroup(layers, place, groups)
-        new = [weight.W] if piece is None else piece.blocks
-        rest = weight.rest if piece is None or piece.bias is None else (piece.bias,)
-        if piece is not None or isinstance(blocks[place][0], LowRank) or weight.groups > 1:
-            blocks[place] = [*(_cast(X, dtype) for X in (*new, *rest))]
-        rows.append(_row(weight, piece))
+def rebuilt(net, params, weights, approximations):
+    """(net, params, report) with these in the places of the weights of a plain network; None leaves
+    one dense."""
+    pieces = {weight.place: given and _piece(weight, given)
+              for weight, given in zip(weights, approximations, strict=True)}
+    rows = [_row(weight, given, pieces[weight.place])
+            for weight, given in zip(weights, approximations, strict=True)]
+    total = total_numbers(params)
     inside = sum(weight.W.size + sum(X.size for X in weight.rest) for weight in weights)
-    other, flops = total_numbers(params) - inside, sum(2 * w.W.size * w.positions for w in weights)
-    report = Report(tuple(rows), other, total_numbers(params), flops)
-    return (replace(net, layers=tuple(layers)), DirectSum([X for own in blocks for X in own]),
-            report)
+    report = Report(tuple(rows), total - inside, total,
+                    sum(2 * weight.W.size * weight.positions for weight in weights))
+    each = [pieces.get(place) for place, layer in enumerate(net.layers)
+            for _ in range(count_of_weights(layer))]
+    return *replaced(net, params, each), report
 
 
-def _regroup(layers, place, groups):
-    """Let the layer, and the patches below it, have so many groups."""
-    old = layers[place]
-    same = {name: getattr(old, name) for name in ("activation", "gain", "bias")}
-    layers[place] = (Dense(old.n, **same) if groups == 1 else
-                     Grouped(old.n, groups, **same))
-    if place and isinstance(layers[place - 1], Patches):
-        layers[place - 1] = replace(layers[place - 1], groups=groups)
+def _piece(weight, given):
+    """In the precision of the network."""
+    parts = tuple(LowRank(*(X.astype(weight.dtype) for X in part)) for part in given.parts)
+    bias = None if given.bias is None else given.bias.astype(weight.dtype)
+    return Piece(parts, weight.scheme, bias)
 
 
-def _cast(X, dtype):
-    if isinstance(X, LowRank):
-        return LowRank(*(factor.astype(dtype) for factor in X))
-    return X.astype(dtype)
-
-
-def _row(weight, piece):
+def _row(weight, given, piece):
     rest = sum(X.size for X in weight.rest)
     if piece is None:
-        numbers, what = weight.numbers(), ("dense", 1, None, 0.0, 0.0)
-    else:
-        k, rank = len(piece.blocks), piece.blocks[0].rank
-        error = np.empty_like(weight.W)
-        error[:, weight.columns(k).ravel()] = np.hstack([dense(X) for X in piece.blocks])
-        error = np.linalg.norm(weight.W - error, 2) / (weight.sigma[0] or 1.0)
-        numbers = weight.numbers(rank, k)
-        what = "channels", k, rank, float(error), piece.bound
-    return Row(weight.place, weight.shape, *what, numbers + rest, 2 * numbers * weight.positions)
+        return Row(weight.place, weight.shape, "dense", 1, None, 0.0, 0.0, weight.W.size + rest,
+                   2 * weight.W.size * weight.positions)
+    k, rank, how = len(piece.parts), piece.parts[0].rank, (weight.patches.kernel, weight.scheme)
+    error, = fold(weight.W - unfold(given.parts, *how), *how)
+    error = float(np.linalg.norm(error, 2) / (weight.sigma[0] or 1.0))
+    return Row(weight.place, weight.shape, weight.scheme, k, rank, error, given.bound,
+               weight.numbers(rank, k) + rest, _work(weight, piece))
+
+
+def _work(weight, piece):
+    """Operations of the layers that a piece becomes, on an example."""
+    layers, blocks = decomposed(weight.patches, weight.layer, [weight.W, *weight.rest], piece)
+    shape, blocks, work = weight.image, iter(blocks), 0
+    for layer in layers:
+        own, shape = [next(blocks) for _ in layer.blocks(shape)], layer.shape(shape)
+        numbers = sum(X.rank * sum(X.shape) if isinstance(X, LowRank) else X.size
+                      for X in own[:count_of_weights(layer)])
+        work += 2 * numbers * math.prod(shape[:-1])
+    return work
