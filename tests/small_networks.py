@@ -16,6 +16,13 @@ def convolutional(activation="tanh"):
                                Dense(12, activation), Dense(3, "identity")))
 
 
+def strided():
+    """Windows of 2 × 3 pixels, strides and paddings; 9 × 8 pixels of 4 channels."""
+    return Network((9, 8, 4), (
+        Patches((2, 3), stride=(2, 1), padding=(1, 2)), Dense(8, "tanh"),
+        Patches(3, stride=2), Dense(6, "tanh", bias=False), Flatten(), Dense(5, "identity")))
+
+
 def started(net, seed=0, dtype=np.float64):
     """A random start with biases that are not 0."""
     rng = np.random.default_rng(seed)

@@ -183,7 +183,8 @@ def test_pfp_keeps_the_most_sensitive_channels_at_one_error_for_all_layers():
     (Patches(3), BatchNorm(), Dense(4), Flatten(), Dense(3, "identity")),
     (LowRankSkip((Dense(4),)), Flatten(), Dense(3, "identity")),
     (AveragePool(), Flatten(), Dense(3, "identity")),
-    (Patches(3, groups=2), Grouped(4, 2), Flatten(), Dense(3, "identity"))])
+    (Patches(3, groups=2), Dense(4), Flatten(), Dense(3, "identity")),
+    (Patches(3, groups=4), Grouped(4, 2), Flatten(), Dense(3, "identity"))])
 @pytest.mark.parametrize("method", [filters, pfp])
 def test_a_network_that_is_no_chain_is_refused(layers, method):
     """And cut to low rank all the same."""

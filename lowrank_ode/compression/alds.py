@@ -32,7 +32,7 @@ def alds(net, params, budget, *, bound="root", groups=None, seeds=None, rng=None
     the entries, and is the exact minimum.
 
     bound: β is the root of the sum of squares; "sqrt_k" √k times the largest, as published;
-    "max" the largest, as in the released code: that is a lower bound for k > 1.
+    "max" the largest, as in the released code [TPCODE21]: a lower bound if k > 1.
     groups: a number of groups for all layers. seeds: in place of the exact step so many starts of
     the published alternation (`alternated`); rng, a numpy Generator or a seed, draws them.
     scheme: how kernels are folded to matrices (kernels.py); a group is one of channels in each.

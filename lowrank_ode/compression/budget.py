@@ -42,9 +42,10 @@ def allocate(scores, numbers, allowed):
     the budget need not be met with equality; the next smaller threshold exceeds it.
     Raises ValueError where the smallest counts do; it says what they take.
     """
-    thresholds = [np.inf, *np.unique(np.concatenate(scores))[::-1], 0.0]
+    thresholds = [np.inf, *np.unique(np.concatenate([[0.0], *scores]))[::-1]]
     within = bisect_right(thresholds, allowed, key=lambda e: numbers(counts_above(scores, e)))
     if not within:
         raise ValueError(f"budget: got {allowed} numbers, expected at least "
-                         f"{numbers(counts_above(scores, np.inf))}: so many are kept at rank 1")
+                         f"{numbers(counts_above(scores, np.inf))}: the smallest choice takes so "
+                         "many")
     return counts_above(scores, thresholds[within - 1])

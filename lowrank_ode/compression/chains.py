@@ -56,12 +56,12 @@ class Chain:
 
 
 def chain_of(net, params):
-    """The network as a `Chain`; ValueError if it has a layer of another kind than `Dense`,
-    `Patches` without groups, `MaxPool` and `Flatten`, whose channels may be coupled."""
+    """The network, made plain, as a `Chain`; ValueError if it has a layer of another kind than
+    `Dense`, `Patches` without groups, `MaxPool` and `Flatten`, whose channels may be coupled."""
+    net, params = plain(net, params)
     for place, layer in enumerate(net.layers):
         if type(layer) not in (Dense, Patches, MaxPool, Flatten) or getattr(layer, "groups", 1) > 1:
             raise ValueError(f"net: got {layer} as layer {place}, expected a chain of Dense, "
                              "Patches without groups, MaxPool and Flatten: outputs of other layers "
                              "may not be left out one by one")
-    net, params = plain(net, params)
     return Chain(net, params, weights_of(net, params))

@@ -14,7 +14,7 @@ def inputs_of(net, params, weights, x):
     Raises ValueError unless x is an array (samples ≥ 1, inputs) of finite floats.
     """
     x = _checked(net, x)
-    largest = max(weight.positions * weight.shape[1] for weight in weights)
+    largest = max(weight.positions * weight.shape[1] for weight in weights) if weights else 1
     at, batch = {weight.place: weight for weight in weights}, max(1, CHUNK // largest)
     blocks = net.split(params)
     for k in range(0, len(x), batch):

@@ -17,7 +17,7 @@ TRIALS = 2**60          # more draws than that are never wanted
 
 @method(uses_data=True, low_rank=False)
 def pfp(net, params, budget, *, x=None):
-    """Provable filter pruning [LBLCFR20], its deterministic variant. Sensitivity of channel c of
+    """Provable filter pruning [LBLFR20], its deterministic variant. Sensitivity of channel c of
     the inputs z of a layer, that is, of output c of the layer below:
 
         s_c = max |w_iq z_q| / Σ_q' |w_iq' z_q'|    over examples, pixels, outputs i, columns q of c

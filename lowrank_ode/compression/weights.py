@@ -86,23 +86,29 @@ class Approximation:
 
 
 def plain(net, params):
-    """(net, params) with dense blocks, and `Dense` in the place of `Grouped`."""
+    """(net, params) with dense blocks, and `Dense` in the place of `Grouped` on as many groups."""
     layers, blocks = list(net.layers), net.split(params)
     for place, (layer, own) in enumerate(zip(net.layers, blocks, strict=True)):
-        if type(layer) is Grouped:
-            below = layers[place - 1] if place else None
-            kernel = below.kernel if isinstance(below, Patches) else PIXELS.kernel
-            if isinstance(below, Patches):
-                layers[place - 1] = replace(below, groups=1)
-            layers[place] = Dense(layer.n, layer.activation, layer.gain, layer.bias)
-            blocks[place] = [unfold(own[:layer.groups], kernel), *own[layer.groups:]]
-        elif isinstance(layer, Dense):
+        patches = _below(net, place)
+        if isinstance(layer, Dense):
             blocks[place] = [dense(X) for X in own]
+        elif type(layer) is Grouped and (patches is PIXELS or patches.groups == layer.groups):
+            if patches is not PIXELS:
+                layers[place - 1] = replace(patches, groups=1)
+            layers[place] = Dense(layer.n, layer.activation, layer.gain, layer.bias)
+            blocks[place] = [unfold(own[:layer.groups], patches.kernel), *own[layer.groups:]]
     return replace(net, layers=tuple(layers)), DirectSum([X for own in blocks for X in own])
 
 
+def _below(net, place):
+    """The windows that a layer is on, or PIXELS."""
+    below = net.layers[place - 1] if place else None
+    return below if isinstance(below, Patches) else PIXELS
+
+
 def weights_of(net, params, scheme="channel"):
-    """The weights of the `Dense` layers of a plain network, in order.
+    """The weights of the `Dense` layers of a plain network, in order, but for those on windows in
+    groups.
 
     Raises ValueError for an unknown scheme, and for a weight that is not finite.
     """
@@ -111,15 +117,13 @@ def weights_of(net, params, scheme="channel"):
     shapes = [*accumulate(net.layers, lambda A, layer: layer.shape(A), initial=net.shape)]
     found = []
     for place, (layer, own) in enumerate(zip(net.layers, net.split(params), strict=True)):
-        if isinstance(layer, Dense):
+        patches = _below(net, place)
+        if isinstance(layer, Dense) and patches.groups == 1:
             for X in own:
                 check_finite(f"params: layer {place}", X)
-            below = net.layers[place - 1] if place else None
-            windows = isinstance(below, Patches)
-            patches = below if windows else PIXELS
             folded = scheme if math.prod(patches.kernel) > 1 else "channel"
             found.append(Weight(place, layer, own[0].astype(np.float64), tuple(own[1:]), patches,
-                                shapes[place - windows], folded, own[0].dtype))
+                                shapes[place - (patches is not PIXELS)], folded, own[0].dtype))
     return found
 
 
