@@ -21,7 +21,7 @@ def pca(net, params, budget, *, x=None, cost="parameters"):
     affine layers of rank j it has the least squared error on these. Without b all is about 0 in
     place of ȳ. Ranks: where a rank less costs more of the product of energies, it stays,
 
-        gⱼ = (λⱼ / Σ_{a≤j} λₐ) / c,     c = n + m, for each pixel if cost is "flops"
+        gⱼ = (λⱼ / Σ_{a≤j} λₐ) / c,     c = n + m, or the operations of a rank if cost is "flops"
 
     x (samples, inputs): of the training set. Inputs of a layer are those of the dense network.
     Raises ValueError without x, for fewer samples than ranks, and for another cost.

@@ -55,8 +55,8 @@ def sensitivities(chain, x):
 
 
 def largest_parts(W, Z, found):
-    """Raises `found` to the largest |w z_q| / Σ |w z| for each column q of W, over the rows of W and
-    of Z ≥ 0, with the sum over entries of w of the same sign."""
+    """Raises `found` to the largest |w z_q| / Σ |w z| for each column q of W, over the rows of W
+    and of Z ≥ 0, with the sum over entries of w of the same sign."""
     parts = np.empty_like(Z)
     for row in W:
         for w in (np.maximum(row, 0), np.maximum(-row, 0)):
