@@ -101,6 +101,20 @@ def own_table(W, channels, bound):
 
 
 @pytest.mark.parametrize("bound", BOUNDS)
+def test_the_table_has_every_number_of_groups_that_divides_the_channels(bound):
+    """Of a convolution as many as there are channels, of more than 16 columns up to 16."""
+    for weight, most in zip(weights_of(convolutional(), started(convolutional())), (4, 12, 12),
+                            strict=True):
+        found = module.table(weight, bound)
+        dense, *factors = own_table(weight.W, weight.channels, bound)
+        right = sorted([dense, *(entry for entry in factors if entry[1] < dense[1])])
+        assert np.allclose(sorted((e, s) for *_, e, s in found), right, rtol=0, atol=1e-13)
+        assert max(k for k, *_ in found) <= most
+    assert {k for k, *_ in module.table(weights_of(convolutional(), started(convolutional()))[0])
+            } == {1, 2, 4}
+
+
+@pytest.mark.parametrize("bound", BOUNDS)
 @pytest.mark.parametrize("seed", range(4))
 def test_the_global_step_is_the_best_of_all_choices(bound, seed):
     """On three layers every combination of groups, ranks and dense layers is tried."""

@@ -49,6 +49,9 @@ def test_the_smaller_network_is_the_masked_one(make):
     assert np.abs(outputs - right).max() <= 1e-12 * np.abs(right).max()
     assert report.numbers == sum(X.size for X in cut.blocks) == chain.numbers(
         [len(k) for k in kept])
+    assert [row.flops for row in report.rows] == [
+        2 * W.size * w.positions for W, w in zip(cut.blocks[::2], chain.weights, strict=True)]
+    assert report.dense_flops == sum(2 * w.W.size * w.positions for w in chain.weights)
     if len(net.layers) > 4:
         place = next(k for k, layer in enumerate(net.layers) if isinstance(layer, Flatten)) + 1
         at = [w.place for w in chain.weights].index(place)

@@ -63,7 +63,7 @@ def _components(weight, R):
     if weight.rest:
         mean, R = R[:1, 1:].T / R[0, 0], R[1:, 1:]
     _, sigma, Uh = np.linalg.svd(R)
-    rounding = max(weight.shape) * np.finfo(weight.dtype).eps * sigma.max(initial=0.0)
+    rounding = max(weight.shape) * np.finfo(weight.dtype).eps * sigma.max()
     return mean, np.where(sigma > rounding, sigma, 0.0), Uh.T
 
 
@@ -78,7 +78,7 @@ def _check_samples(weight, samples):
 
 def of_energies(energies):
     """λⱼ over the sum up to it, and 0 where that is 0."""
-    return energies / (np.cumsum(energies) + (energies.max(initial=0.0) == 0))
+    return energies / (np.cumsum(energies) + (energies.max() == 0))
 
 
 def projected(weight, U, mean):
