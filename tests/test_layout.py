@@ -11,13 +11,15 @@ WIDEST, LONGEST = 100, 35
 A_STEP_SAYS = {"DirectSum", "H", "LowRank", "augment", "blockwise", "check_truncation", "leading",
                "orth", "outer", "restrict", "retract", "truncate"}
 MAY_IMPORT = {
-    "matrices": set(), "data": set(), "results": set(), "substeps": {"matrices"}, "nets": {"matrices"},
+    "matrices": set(), "generators": set(), "idx": set(), "results": set(), "console": set(),
+    "data": {"generators", "idx"}, "substeps": {"matrices"}, "nets": {"generators", "matrices"},
     "integrators": {"matrices", "substeps"}, "problems": {"matrices", "substeps"}, "flow": {"matrices", "substeps"},
-    "training": {"matrices", "nets", "integrators", "flow", "substeps"},
+    "training": {"matrices", "nets", "integrators", "flow", "substeps", "generators"},
     "testing": {"matrices", "substeps", "integrators", "problems", "flow", "nets"},
     "__init__": {"matrices", "integrators", "flow"},
     "compression": {"matrices", "nets"},
-    "__main__": {"matrices", "compression", "substeps", "integrators", "nets", "training", "data", "results", "flow", "testing"},
+    "__main__": {"matrices", "compression", "substeps", "integrators", "nets", "training", "data", "results", "flow", "testing",
+                 "generators", "console"},
 }
 
 
