@@ -60,6 +60,6 @@ def count_parameters(params, convention="eval_KV"):
 
 
 def _convention(name):
-    if name not in CONVENTIONS:
+    if not isinstance(name, str) or name not in CONVENTIONS:
         raise ValueError(f"convention: got {name!r}, expected one of {', '.join(CONVENTIONS)}")
     return CONVENTIONS[name]

@@ -11,7 +11,7 @@ import numpy as np
 
 
 class Activation(NamedTuple):
-    """value(a) may overwrite the array a, and return it; slope(z) leaves z as it is.
+    """value(a) may overwrite the array a, and returns it or another; slope(z) leaves z as it is.
 
     gain: random W with entries of variance gain/inputs let activations keep their size.
     """
@@ -41,7 +41,21 @@ def activation_of(given):
     """The Activation of that name, or the one given; ValueError for anything else."""
     if isinstance(given, Activation):
         return given
-    if given not in ACTIVATIONS:
+    if not isinstance(given, str) or given not in ACTIVATIONS:
         raise ValueError(f"activation: got {given!r}, expected an Activation or one of "
                          f"{', '.join(ACTIVATIONS)}")
     return ACTIVATIONS[given]
+
+
+def activated(activation, a):
+    """σ(a), an array like a, which may be overwritten.
+
+    Raises ValueError if what `value` returns is none of that shape, or complex where a is real.
+    """
+    out = activation_of(activation).value(a)
+    is_like = isinstance(out, np.ndarray) and out.shape == a.shape
+    if not is_like or not np.can_cast(out.dtype, a.dtype, "same_kind"):
+        found = f"shape {out.shape} of {out.dtype}" if isinstance(out, np.ndarray) else out
+        raise ValueError(f"activation: value(a) gave {found}, "
+                         f"expected an array of shape {a.shape} of {a.dtype}")
+    return out.astype(a.dtype, copy=False)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..matrices import H, LowRank, check_count, dense, outer
-from .activations import Activation, activation_of
+from .activations import Activation, activated, activation_of
 from .buffers import buffer
 from .gradients import gradient
 
@@ -68,7 +68,7 @@ class Dense:
         else:
             np.matmul(dense(W), Z, out=Y)
         Y += b
-        out = activation_of(self.activation).value(out)
+        out = activated(self.activation, out)
         return out, (A, out, ZV)
 
     def backward(self, dout, kept, W, b):

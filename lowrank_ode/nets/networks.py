@@ -8,11 +8,13 @@ from itertools import accumulate
 
 import numpy as np
 
-from ..matrices import DirectSum, check_count
+from ..generators import generator
+from ..matrices import DirectSum, LowRank, check_count
 from .activations import activation_of
 from .images import Flatten, MaxPool, Patches
 from .layers import Dense
-from .losses import loss_of
+from .losses import class_indices, loss_of
+from .numerical import numerical
 
 CHUNK = 1 << 24         # numbers of activations, at most, while outputs are computed
 
@@ -31,6 +33,9 @@ class Network:
     loss: str | Callable = "cross_entropy"
 
     def __post_init__(self):
+        if not isinstance(self.shape, tuple):
+            raise ValueError(f"shape: got {self.shape}, expected a tuple, (inputs,) or "
+                             "(height, width, channels)")
         for n in self.shape:
             check_count("shape", n)
         loss_of(self.loss)
@@ -76,9 +81,12 @@ class Network:
         that activations keep their size through the layers (He, LeCun).
 
         rank None: dense weights. An int: hidden layers are LowRank of that rank, the last layer
-        dense. A sequence: one entry a weight, None for a dense one.
-        Raises ValueError unless 1 ≤ rank ≤ min(m, n) in each layer.
+        dense. A sequence: one entry a weight, None for a dense one. rng: a Generator or a seed.
+        Raises ValueError unless 1 ≤ rank ≤ min(m, n) in each layer, and for a dtype of no floats.
         """
+        rng, dtype = generator(rng), np.dtype(dtype)
+        if dtype.kind not in "fc":
+            raise ValueError(f"dtype: got {dtype}, expected one of floats")
         ranks, blocks = iter(check_ranks(rank, len(self.weight_shapes))), []
         for layer, inputs in zip(self.layers, self._shapes, strict=False):
             blocks += layer.init(rng, inputs, next(ranks) if _has_rank(layer) else None, dtype)
@@ -90,8 +98,8 @@ class Network:
 
         The gradient of a weight is a LowRank Δ Zᵀ with a column an example (or pixel), or for
         kernels, if smaller, an ndarray. Z of the first layer may be x itself, not a copy.
-        Raises ValueError for an empty batch, complex weights, NaN or Inf in x, or labels out of
-        range.
+        Raises ValueError for an empty batch, complex weights, inputs or targets, NaN or Inf in x,
+        labels out of range, and a loss that is no number or whose Δ is not like the outputs.
         """
         blocks, A = self._checked(params, x)
         if np.result_type(*{X.dtype for X in params.blocks}).kind == "c":
@@ -101,8 +109,8 @@ class Network:
         for layer, own in zip(self.layers, blocks, strict=True):
             A, kept = layer.forward(A, *own)
             passed.append((layer, kept, own))
-        loss, delta = loss_of(self.loss)(A.T, labels)
-        dA, grads = np.array(delta.T, dtype=A.dtype, order="C"), []
+        loss, delta = self._loss(A, labels)
+        dA, grads = _with_an_example_a_row(delta, A), []
         for layer, kept, own in reversed(passed[self._first + 1:]):
             dA, found = layer.backward(dA, kept, *own)
             grads = [*found, *grads]
@@ -111,7 +119,8 @@ class Network:
         return loss, DirectSum([*gradient(dA, kept, *own), *grads])
 
     def outputs(self, params, x):
-        """Outputs before the softmax, (batch, classes), for x (batch, inputs)."""
+        """Outputs before the softmax, (batch, classes), for x (batch, inputs), complex only where
+        the weights are."""
         blocks, x = self._checked(params, x)
         size = max(1, CHUNK // sum(map(math.prod, self._shapes)))
         return np.concatenate([self._forward(blocks, x[k:k + size])
@@ -124,13 +133,19 @@ class Network:
 
     def value(self, params, x, labels):
         """Loss of the batch x (batch, inputs) with labels (batch,), see nets/losses.py."""
-        return loss_of(self.loss)(self.outputs(params, x).T, labels)[0]
+        return self._loss(self.outputs(params, x), labels)[0]
+
+    def _loss(self, A, labels):
+        """Value and Δ for outputs A, an example a row; ValueError unless the value is a number."""
+        value, delta = loss_of(self.loss)(A.T, labels)
+        if np.ndim(value) or (np.iscomplexobj(value) and not np.iscomplexobj(A)):
+            raise ValueError(f"loss: value {value}, expected a real number")
+        return value, delta
 
     def accuracy(self, params, x, labels):
         """Fraction of examples whose largest output is that of their label."""
-        outputs, labels = self.outputs(params, x), np.asarray(labels)
-        if labels.shape != (len(outputs),):
-            raise ValueError(f"labels: shape {labels.shape}, expected ({len(outputs)},)")
+        outputs = self.outputs(params, x)
+        labels = class_indices(labels, self.classes, len(outputs))
         return (outputs.argmax(axis=1) == labels).mean()
 
     def _checked(self, params, x):
@@ -142,7 +157,11 @@ class Network:
         if [X.shape for X in params.blocks] != shapes:
             raise ValueError(f"params: blocks of shapes {[X.shape for X in params.blocks]}, "
                              f"expected {shapes}")
-        x = np.asarray(x, dtype=params.blocks[0].dtype)
+        for k, X in enumerate(params.blocks):
+            if not isinstance(X, LowRank):
+                numerical(f"params.blocks[{k}]", X, "fc", "floats")
+        dtype = params.blocks[0].dtype
+        x = numerical("x", x, "biufc" if dtype.kind == "c" else "biuf").astype(dtype, copy=False)
         if x.ndim != 2 or x.shape[0] == 0 or x.shape[1] != self.inputs:
             raise ValueError(f"x: shape {x.shape}, expected (batch ≥ 1, {self.inputs})")
         if not np.isfinite(x).all():
@@ -152,16 +171,25 @@ class Network:
         return own, x.reshape(len(x), *self.shape)
 
 
+def _with_an_example_a_row(delta, outputs):
+    """Δ = ∂loss/∂outputs, (classes, batch), as a new array like the outputs."""
+    delta = numerical("loss: Δ", delta)
+    if delta.shape != outputs.T.shape:
+        raise ValueError(f"loss: Δ of shape {delta.shape}, expected {outputs.T.shape}, "
+                         "(classes, batch)")
+    return np.array(delta.T, dtype=outputs.dtype, order="C")
+
+
 def check_ranks(rank, layers):
     """A rank for each of so many layers, None for a dense one: `rank` if it is a sequence; else
     that of the hidden layers, the last dense.
 
     Raises ValueError for a sequence of another length, and for a number without hidden layers.
     """
-    if np.isscalar(rank) and layers == 1:
+    if rank is not None and np.ndim(rank) == 0 and layers == 1:
         raise ValueError(f"rank: got {rank} for a single layer, which it would leave dense, "
                          f"expected [{rank}] or None")
-    ranks = [rank] * (layers - 1) + [None] if rank is None or np.isscalar(rank) else rank
+    ranks = [rank] * (layers - 1) + [None] if np.ndim(rank) == 0 else rank
     if len(ranks) != layers:
         raise ValueError(f"rank: got {len(ranks)} entries, "
                          f"expected one for each of {layers} layers")
@@ -181,7 +209,7 @@ def mlp(widths, activation="relu", loss="cross_entropy"):
     >>> grads.blocks[0]
     <100×784 LowRank matrix of rank 3, float64>
     """
-    if len(widths) < 2:
+    if np.ndim(widths) != 1 or len(widths) < 2:
         raise ValueError(f"widths: got {widths}, "
                          "expected at least two: inputs, hidden widths, outputs")
     inputs, *hidden, classes = (check_count("widths", n) for n in widths)

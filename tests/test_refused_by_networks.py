@@ -1,0 +1,164 @@
+"""What would be answered wrongly without a word, a network refuses by name: what it is given, and
+what activations and losses of one's own return."""
+
+import numpy as np
+import pytest
+from test_nets import draw
+
+from lowrank_ode import DLRT, DirectSum
+from lowrank_ode.compression import count_weights
+from lowrank_ode.matrices import dense
+from lowrank_ode.nets import Activation, Network, lenet5, mlp
+from lowrank_ode.nets.layers import Dense
+from lowrank_ode.nets.losses import mean_squares
+from lowrank_ode.training import gradient_field
+
+NET = mlp([5, 6, 4], "tanh")
+X, LABELS = np.random.default_rng(1).standard_normal((3, 5)), np.array([0, 3, 1])
+ASKED = {"outputs": lambda net, params, x, labels: net.outputs(params, x), "value": Network.value,
+         "accuracy": Network.accuracy, "value_and_grad": Network.value_and_grad}
+
+
+def start(rank=None):
+    return NET.init(0, rank)
+
+
+@pytest.mark.parametrize("ask", ASKED.values(), ids=ASKED)
+@pytest.mark.parametrize("x, words", [
+    (X + 1j, "x: got complex128, expected real numbers"), (X * 1j, "x: got complex128"),
+    ((X + 1j).tolist(), "x: got complex128"), (X.astype(np.complex64), "x: got complex64"),
+    (np.ma.masked_less(X, 0), "x: got a masked array, expected one without mask"),
+    (X.astype(str), "x: got <U.*, expected real numbers"), (X.astype(object), "x: got object"),
+    (None, "x: got object"), (X.astype("datetime64[s]"), r"x: got datetime64\[s\]"),
+    (X[0], r"x: shape \(5,\)"), (X[:, None], r"x: shape \(3, 1, 5\)")], ids=str)
+def test_inputs_that_are_no_real_numbers_are_refused(ask, x, words):
+    with pytest.raises(ValueError, match=words):
+        ask(NET, start(), x, LABELS)
+
+
+@pytest.mark.parametrize("x", [X > 0, np.rint(9 * X).astype(int), X.astype(np.float16)],
+                         ids=lambda x: str(x.dtype))
+def test_inputs_of_any_real_kind_are_their_numbers(x):
+    assert np.array_equal(NET.outputs(start(), x), NET.outputs(start(), x.astype(float)))
+
+
+def test_complex_inputs_are_taken_where_the_weights_are_complex():
+    """The derivative with respect to x by complex step: that of the loss, ΔᴴW through the layers.
+    Planted: the imaginary part is lost."""
+    net, (W, b) = mlp([5, 4]), mlp([5, 4]).init(0).blocks
+    x, direction = X + 0j, np.random.default_rng(2).standard_normal(X.shape)
+    params = DirectSum([W + 0j, b + 0j])
+    delta = np.exp(X @ W.T) / np.exp(X @ W.T).sum(axis=1)[:, None] - np.eye(4)[LABELS]
+    truth = np.sum(delta @ W / 3 * direction)
+    found = net.value(params, x + 1e-30j * direction, LABELS).imag / 1e-30
+    assert abs(found - truth) <= 1e-13 * abs(truth) and abs(truth) > 0.01
+    assert net.value(params, X, LABELS).imag == 0
+
+
+@pytest.mark.parametrize("targets, words", [
+    (np.ones((3, 4)) * 1j, "labels: got complex128, expected real numbers"),
+    ([[1j, 0, 0, 0]] * 3, "labels: got complex128"),
+    (np.ma.masked_equal(np.eye(4)[LABELS], 1), "labels: got a masked array"),
+    (np.ma.masked_equal(LABELS, 1), "labels: got a masked array"),
+    (np.eye(4)[LABELS].astype(str), "labels: got <U"), (None, "labels: got object")], ids=str)
+@pytest.mark.parametrize("i", [0, 1j], ids=["real weights", "complex weights"])
+def test_targets_that_are_no_real_numbers_are_refused(targets, words, i):
+    net, params = mlp([5, 6, 4], "tanh", "mean_squares"), start() + i * start()
+    for ask in (net.value, *([net.value_and_grad] if i == 0 else [])):
+        with pytest.raises(ValueError, match=words):
+            ask(params, X, targets)
+
+
+@pytest.mark.parametrize("ask", [Network.value, Network.accuracy, Network.value_and_grad])
+@pytest.mark.parametrize("labels, words", [
+    (np.ma.masked_equal(LABELS, 1), "labels: got a masked array"),
+    (LABELS + 0.5, "labels: got float64, expected whole numbers"),
+    (LABELS.astype(str), "labels: got <U.*, expected whole numbers"),
+    (LABELS + 1, r"labels: range \[1, 4\], expected class indices in \[0, 4\)"),
+    (LABELS[:2], r"labels: shape \(2,\), expected \(3,\)"),
+    (np.eye(4, dtype=int)[LABELS], r"labels: shape \(3, 4\), expected \(3,\)")], ids=str)
+def test_labels_that_are_no_class_indices_are_refused_also_where_they_would_only_count_as_wrong(
+        ask, labels, words):
+    with pytest.raises(ValueError, match=words):
+        ask(NET, start(), X, labels)
+
+
+@pytest.mark.parametrize("ask", ASKED.values(), ids=ASKED)
+def test_weights_that_are_no_floats_are_refused(ask):
+    """Inputs would be rounded to whole numbers, a mask ignored."""
+    blocks = start().blocks
+    for wrong, words in ((np.ones((6, 5), int), r"params.blocks\[0\]: got int64, expected floats"),
+                         (np.ma.masked_less(blocks[0], 0), r"params.blocks\[0\]: got a masked")):
+        with pytest.raises(ValueError, match=words):
+            ask(NET, DirectSum([wrong, *blocks[1:]]), X, LABELS)
+
+
+@pytest.mark.parametrize("rank", [None, 2, np.array(2), [2, None], np.array([2, 3])], ids=str)
+def test_a_seed_starts_a_network_as_its_generator_does(rank):
+    first, second = (NET.init(rng, rank) for rng in (3, np.random.default_rng(3)))
+    assert all(map(np.array_equal, dense(first).blocks, dense(second).blocks))
+    assert not np.array_equal(dense(first).blocks[0], dense(NET.init(4, rank)).blocks[0])
+
+
+@pytest.mark.parametrize("make, words", [
+    (lambda: NET.init(-1), "rng: got -1, expected a numpy Generator or a seed"),
+    (lambda: NET.init("seed"), "rng: got 'seed'"), (lambda: NET.init(np.random), "rng: got <module"),
+    (lambda: NET.init(0, dtype=int), "dtype: got int64, expected one of floats"),
+    (lambda: NET.init(0, "5"), "rank: got 5 for a 6 × 5 layer"),
+    (lambda: NET.init(0, iter([2, None])), "rank: got <list_iterator"),
+    (lambda: mlp([5, 4]).init(0, np.array(2)), "rank: got 2 for a single layer"),
+    (lambda: mlp(784), "widths: got 784, expected at least two"),
+    (lambda: mlp(None), "widths: got None"), (lambda: mlp("5,4"), "widths: got 5,4"),
+    (lambda: Network(784, (Dense(4),)), "shape: got 784, expected a tuple"),
+    (lambda: Network([784], (Dense(4),)), r"shape: got \[784\], expected a tuple"),
+    (lambda: lenet5((784,)), r"shape: got \(784,\) for Patches.*, expected an image"),
+    (lambda: count_weights([(4, 5)], [2], ["eval_KV"]), r"convention: got \['eval_KV'\]")])
+def test_other_arguments_of_the_wrong_kind_are_refused_by_name(make, words):
+    with pytest.raises(ValueError, match=words):
+        make()
+
+
+@pytest.mark.parametrize("value, words", [
+    (lambda a: None, r"gave None, expected an array of shape \(3, 6\) of float64"),
+    (lambda a: a[:, :1], r"gave shape \(3, 1\) of float64"), (lambda a: 1.0, "gave 1.0"),
+    (lambda a: a[:, :, None], "gave shape"), (lambda a: a + 0j, "gave .* of complex128"),
+    (lambda a: (a, a), "gave"), (lambda a: a.tolist(), r"gave \[\[")], ids=range(7))
+def test_a_value_of_an_activation_that_is_not_like_its_argument_is_refused(value, words):
+    net = mlp([5, 6, 4], Activation(value, lambda z: 1))
+    with pytest.raises(ValueError, match=r"activation: value\(a\) " + words):
+        net.outputs(start(), X)
+
+
+def test_an_activation_that_computes_in_double_precision_does_not_promote_the_network():
+    """np.float64(1.7) * a is one, where a has single precision."""
+    net = mlp([5, 6, 4], Activation(lambda a: np.float64(1.7) * a, lambda z: np.float64(1.7)))
+    params = net.init(0, 2, np.float32)
+    _, grads = net.value_and_grad(params, X, LABELS)
+    after = DLRT().step(params, 0, 0.1, gradient_field(net, X, LABELS))
+    found = {A.dtype for A in (net.outputs(params, X), *grads.blocks, *after.blocks)}
+    assert found == {np.dtype(np.float32)}
+
+
+def changed(value=lambda v: v, delta=lambda d: d):
+    """mean_squares with another value, or another Δ."""
+    def loss(outputs, labels):
+        right = mean_squares(outputs, labels)
+        return value(right[0]), delta(right[1])
+    return loss
+
+
+@pytest.mark.parametrize("loss, words", [
+    (changed(delta=lambda d: d + 1j), "loss: Δ: got complex128, expected real numbers"),
+    (changed(delta=np.transpose), r"loss: Δ of shape \(3, 4\), expected \(4, 3\), \(classes, b"),
+    (changed(delta=lambda d: d[:, :1]), r"loss: Δ of shape \(4, 1\), expected \(4, 3\)"),
+    (changed(delta=np.sum), r"loss: Δ of shape \(\), expected"),
+    (changed(delta=lambda d: None), "loss: Δ: got object"),
+    (changed(lambda v: [v, v]), r"loss: value \[.*\], expected a real number"),
+    (changed(lambda v: v + 0j), r"loss: value \(.*j\), expected a real number"),
+    (changed(lambda v: np.full(3, v)), r"loss: value \[.*\], expected a real number")],
+    ids=range(8))
+def test_what_a_loss_of_ones_own_returns_is_like_the_outputs_or_refused(loss, words):
+    net = mlp([5, 6, 4], "tanh", loss)
+    params, x, _ = draw(net, np.random.default_rng(0), None, 3)
+    with pytest.raises(ValueError, match=words):
+        net.value_and_grad(params, x, LABELS)
