@@ -1,15 +1,19 @@
 """Training a network as one matrix ODE, W' = −∇L(W): where networks and integrators meet."""
 
 import time
+import warnings
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 
+from .generators import generator
+from .integrators import METHODS, Dense
 from .matrices import DirectSum, LowRank, check_count, check_state
 from .nets import Network
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Record:
     """What `train` tells: epoch and steps so far; since the record before, the mean batch loss
     (each before its step) and the seconds spent in steps (evaluation not counted); now, the
@@ -22,6 +26,10 @@ class Record:
     ranks: tuple
     seconds: float
     params: DirectSum
+
+    def __repr__(self):
+        return (f"<Record epoch {self.epoch}, step {self.step}: loss {self.loss:.4g}, accuracy "
+                f"{100 * self.accuracy:.2f} %, ranks {self.ranks}, {self.seconds:.1f} s>")
 
     def summary(self):
         """All but the parameters, as a dict for JSON."""
@@ -54,12 +62,16 @@ def train(net: Network, params, data, method, lr, batch_size=128, epochs=1, rng=
     overfitting. The same rng gives the same records, seconds apart.
 
     Raises ValueError, at once, for invalid arguments or data that do not fit the network; during
-    training, if the loss is not finite.
+    training, if the loss is not finite. Warns if the method is one for low rank and no weight is a
+    LowRank: a dense one stays dense, and nothing is compressed.
     """
-    steps = _checked(net, data, lr, batch_size, epochs, every, drop)
-    rng = np.random.default_rng(0 if rng is None else rng)
+    steps, rng = _checked(net, data, lr, batch_size, epochs, every, drop), generator(rng)
     check_state(params, "params")
     net.accuracy(params, data.test_x[:1], data.test_labels[:1])     # refuses other shapes
+    if isinstance(method, METHODS) and not isinstance(method, Dense) and not ranks(params):
+        warnings.warn(f"params: no LowRank among the blocks, so that {type(method).__name__} "
+                      "compresses nothing: start from net.init(rng, rank=…) or pruned(params, …)",
+                      stacklevel=2)
 
     def records(params):
         step, losses, seconds = 0, [], 0.0
@@ -91,10 +103,18 @@ def train(net: Network, params, data, method, lr, batch_size=128, epochs=1, rng=
 
 def _checked(net, data, lr, batch_size, epochs, every, drop):
     """The step sizes as an array; ValueError for arguments of `train` that are no good."""
+    if not hasattr(data, "test_labels"):
+        raise ValueError(f"data: got {type(data).__name__}, expected a lowrank_ode.data.Data")
     if data.x.shape[1] != net.inputs or data.classes > net.classes:
         raise ValueError(f"data: {data.x.shape[1]} inputs and {data.classes} classes, expected "
                          f"{net.inputs} and at most {net.classes} for this network")
-    steps = np.atleast_1d(np.asarray(lr, float))
+    shape = getattr(net, "shape", ())
+    if len(data.shape) == 3 == len(shape) and data.shape != shape:
+        raise ValueError(f"data: images of shape {data.shape}, expected {shape}")
+    try:
+        steps = np.atleast_1d(np.asarray(lr, float))
+    except (TypeError, ValueError):
+        steps = np.array([])
     if not (steps.ndim == 1 and steps.size and (steps > 0).all() and np.isfinite(steps).all()):
         raise ValueError(f"lr: got {lr}, expected a step size > 0, or several")
     for name, number in (("batch_size", batch_size), ("epochs", epochs),
@@ -103,7 +123,7 @@ def _checked(net, data, lr, batch_size, epochs, every, drop):
     if len(steps) > epochs:
         raise ValueError(f"lr: got {len(steps)} step sizes, "
                          f"expected at most one for each of {epochs} epochs")
-    if not 0 <= drop < 1:
+    if not (isinstance(drop, Real) and 0 <= drop < 1):
         raise ValueError(f"drop: got {drop}, expected a probability in [0, 1)")
     return steps
 

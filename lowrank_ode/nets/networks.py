@@ -143,8 +143,14 @@ class Network:
         return value, delta
 
     def accuracy(self, params, x, labels):
-        """Fraction of examples whose largest output is that of their label."""
+        """Fraction of examples whose largest output is that of their label.
+
+        Raises ValueError as `value_and_grad`, and for outputs that are not finite.
+        """
         outputs = self.outputs(params, x)
+        if not np.isfinite(outputs).all():
+            raise ValueError("outputs: NaN or Inf, expected finite numbers: "
+                             "the weights, or the inputs, are too large")
         labels = class_indices(labels, self.classes, len(outputs))
         return (outputs.argmax(axis=1) == labels).mean()
 
