@@ -10,9 +10,6 @@ import numpy as np
 
 from ..generators import generator
 from ..matrices import DirectSum, LowRank, check_count
-from .activations import activation_of
-from .images import Flatten, MaxPool, Patches
-from .layers import Dense
 from .losses import class_indices, loss_of
 from .numerical import numerical
 
@@ -60,6 +57,12 @@ class Network:
         """(outputs, inputs) of each weight that may be of low rank."""
         return [shapes[0] for layer, shapes in zip(self.layers, self._blocks, strict=True)
                 if _has_rank(layer)]
+
+    @cached_property
+    def weight_places(self):
+        """Where each of these is among the blocks of all layers."""
+        starts = accumulate(map(len, self._blocks), initial=0)
+        return [k for k, layer in zip(starts, self.layers, strict=False) if _has_rank(layer)]
 
     @cached_property
     def _shapes(self):
@@ -154,8 +157,8 @@ class Network:
         labels = class_indices(labels, self.classes, len(outputs))
         return (outputs.argmax(axis=1) == labels).mean()
 
-    def _checked(self, params, x):
-        """The blocks of each layer; x as inputs of the first, in the precision of the weights."""
+    def check_params(self, params):
+        """ValueError unless these are blocks of floats, of the shapes of this network."""
         shapes = [shape for own in self._blocks for shape in own]
         if not isinstance(params, DirectSum):
             raise ValueError(f"params: got {type(params).__name__}, "
@@ -166,6 +169,10 @@ class Network:
         for k, X in enumerate(params.blocks):
             if not isinstance(X, LowRank):
                 numerical(f"params.blocks[{k}]", X, "fc", "floats")
+
+    def _checked(self, params, x):
+        """The blocks of each layer; x as inputs of the first, in the precision of the weights."""
+        self.check_params(params)
         dtype = params.blocks[0].dtype
         x = numerical("x", x, "biufc" if dtype.kind == "c" else "biuf").astype(dtype, copy=False)
         if x.ndim != 2 or x.shape[0] == 0 or x.shape[1] != self.inputs:
@@ -200,46 +207,6 @@ def check_ranks(rank, layers):
         raise ValueError(f"rank: got {len(ranks)} entries, "
                          f"expected one for each of {layers} layers")
     return ranks
-
-
-def mlp(widths, activation="relu", loss="cross_entropy"):
-    """Fully connected network of widths [inputs, hidden …, outputs], the activation after every
-    layer but the last.
-
-    activation: relu, tanh, softplus, identity, or an Activation; loss: cross_entropy, mean_squares,
-    or a function.
-
-    >>> net = mlp([784, 100, 100, 10])
-    >>> params = net.init(np.random.default_rng(0), rank=20)
-    >>> loss, grads = net.value_and_grad(params, np.ones((3, 784)), np.array([0, 1, 2]))
-    >>> grads.blocks[0]
-    <100×784 LowRank matrix of rank 3, float64>
-    """
-    if np.ndim(widths) != 1 or len(widths) < 2:
-        raise ValueError(f"widths: got {widths}, "
-                         "expected at least two: inputs, hidden widths, outputs")
-    inputs, *hidden, classes = (check_count("widths", n) for n in widths)
-    activation_of(activation)                               # refused also where no layer has it
-    last = _last(classes, activation if hidden else "identity")
-    return Network((inputs,), (*(Dense(n, activation) for n in hidden), last), loss)
-
-
-def lenet5(shape=(28, 28, 1), classes=10, activation="relu", loss="cross_entropy"):
-    """LeNet5 as in [SZKCT22]: 20 and 50 kernels of 5 × 5, each layer with max pooling by 2, then
-    500 and `classes` outputs.
-
-    Weight matrices 20 × 25, 50 × 500, 500 × 800, 10 × 500 for MNIST: kernels are unfolded filter by
-    filter, a row each.
-    """
-    layers = (Patches(5), Dense(20, activation), MaxPool(),
-              Patches(5), Dense(50, activation), MaxPool(),
-              Flatten(), Dense(500, activation), _last(classes, activation))
-    return Network(tuple(shape), layers, loss)
-
-
-def _last(classes, below):
-    """The last layer, its start scaled for what made its inputs."""
-    return Dense(classes, "identity", gain=activation_of(below).gain)
 
 
 def _has_rank(layer):
