@@ -68,7 +68,8 @@ def train(net: Network, params, data, method, lr, batch_size=128, epochs=1, rng=
     steps, rng = _checked(net, data, lr, batch_size, epochs, every, drop), generator(rng)
     check_state(params, "params")
     net.accuracy(params, data.test_x[:1], data.test_labels[:1])     # refuses other shapes
-    if isinstance(method, METHODS) and not isinstance(method, Dense) and not ranks(params):
+    is_low_rank = isinstance(method, METHODS) and not isinstance(method, Dense)
+    if is_low_rank and not any(isinstance(X, LowRank) for X in params.blocks):
         warnings.warn(f"params: no LowRank among the blocks, so that {type(method).__name__} "
                       "compresses nothing: start from net.init(rng, rank=…) or pruned(params, …)",
                       stacklevel=2)
