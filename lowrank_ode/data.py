@@ -130,6 +130,8 @@ def hold_out(data, fraction, rng=None):
     >>> [len(part) for part in (data.x, hold_out(data, 0.25).x, hold_out(data, 0.25).test_x)]
     [1438, 1079, 359]
     """
+    if not isinstance(data, Data):
+        raise ValueError(f"data: got {data}, expected Data, as of load")
     if not (isinstance(fraction, numbers.Real) and 0 < fraction < 1):
         raise ValueError(f"fraction: got {fraction}, expected a part of the training images "
                          "between 0 and 1")

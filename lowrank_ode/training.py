@@ -10,7 +10,7 @@ import numpy as np
 from .generators import generator
 from .integrators import METHODS, Dense
 from .matrices import DirectSum, LowRank, check_count, check_state
-from .nets import Network
+from .nets import Network, blocks_of
 
 
 @dataclass(frozen=True, repr=False)
@@ -104,6 +104,8 @@ def train(net: Network, params, data, method, lr, batch_size=128, epochs=1, rng=
 
 def _checked(net, data, lr, batch_size, epochs, every, drop):
     """The step sizes as an array; ValueError for arguments of `train` that are no good."""
+    if isinstance(net, type) or not hasattr(net, "value_and_grad"):
+        raise ValueError(f"net: got {net}, expected a Network")
     if not hasattr(data, "test_labels"):
         raise ValueError(f"data: got {type(data).__name__}, expected a lowrank_ode.data.Data")
     if data.x.shape[1] != net.inputs or data.classes > net.classes:
@@ -131,4 +133,4 @@ def _checked(net, data, lr, batch_size, epochs, every, drop):
 
 def ranks(params):
     """Ranks of the LowRank blocks, in order."""
-    return tuple(X.rank for X in params.blocks if isinstance(X, LowRank))
+    return tuple(X.rank for X in blocks_of(params) if isinstance(X, LowRank))

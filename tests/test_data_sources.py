@@ -238,3 +238,5 @@ def test_images_held_out_are_training_images_as_many_of_each_class_and_in_no_oth
     for wrong in (0, 1, -0.5, np.nan, None, "0.5", [0.5]):
         with pytest.raises(ValueError, match="fraction: got"):
             hold_out(data, wrong)
+    with pytest.raises(ValueError, match="data: got digits, expected Data, as of load"):
+        hold_out("digits", fraction)

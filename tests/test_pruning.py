@@ -165,9 +165,11 @@ def test_what_makes_a_network_larger_says_by_how_much(options):
 @pytest.mark.parametrize("options, message", [
     ({}, "rank, tau: got None and None, expected exactly one of them"),
     ({"rank": 2, "tau": 0.1}, "rank, tau: got 2 and 0.1"), ({"tau": float("nan")}, "tau: got nan"),
-    ({"tau": 1}, "tau: got 1, expected less than 1: "), ({"tau": 2.0}, r"tau: got 2\.0, expected le"),
+    ({"tau": 1}, "tau: got 1, expected at least 0 and less than 1"), ({"tau": 2.0}, r"got 2\.0, ex"),
+    ({"tau": "0.1"}, "tau: got 0.1, ex"), ({"tau": [0.1]}, r"tau: got \[0.1\]"),
+    ({"rank": 2, "net": "mlp"}, "net: got mlp, expected a Network"),
     ({"rank": 2, "net": mlp([12, 12, 4])}, "params: blocks of shapes"),
-    ({"tau": -1}, "tau: got -1, expected a truncation tolerance ≥ 0"),
+    ({"tau": -1}, "tau: got -1, expected at least 0 and less than 1: from 1 on"),
     ({"rank": [2, 3]}, "rank: got 2 entries, expected one for each of 4 layers"),
     ({"rank": 10}, "rank: got 10, .*≤ 9"),
     ({"rank": 0}, "rank: got 0, expected a whole number ≥ 1")])

@@ -6,12 +6,20 @@ import pytest
 from test_nets import draw
 
 from lowrank_ode import DLRT, DirectSum
-from lowrank_ode.compression import count_weights
+from lowrank_ode.compression import (
+    count_parameters,
+    count_weights,
+    merged,
+    prediction_flops,
+    pruned,
+    step_flops,
+)
 from lowrank_ode.matrices import dense
 from lowrank_ode.nets import Activation, Network, lenet5, mlp
 from lowrank_ode.nets.layers import Dense
 from lowrank_ode.nets.losses import mean_squares
-from lowrank_ode.training import gradient_field
+from lowrank_ode.nets.penalties import condition_penalty
+from lowrank_ode.training import gradient_field, ranks
 
 NET = mlp([5, 6, 4], "tanh")
 X, LABELS = np.random.default_rng(1).standard_normal((3, 5)), np.array([0, 3, 1])
@@ -29,7 +37,7 @@ def start(rank=None):
     ((X + 1j).tolist(), "x: got complex128"), (X.astype(np.complex64), "x: got complex64"),
     (np.ma.masked_less(X, 0), "x: got a masked array, expected one without mask"),
     (X.astype(str), "x: got <U.*, expected real numbers"), (X.astype(object), "x: got object"),
-    (None, "x: got object"), (X.astype("datetime64[s]"), r"x: got datetime64\[s\]"),
+    (None, "x: got object"), ([[1, 2], [3]], "x: .*inhomogeneous"), (X.astype("datetime64[s]"), r"x: got datetime64\[s\]"),
     (X[0], r"x: shape \(5,\)"), (X[:, None], r"x: shape \(3, 1, 5\)")], ids=str)
 def test_inputs_that_are_no_real_numbers_are_refused(ask, x, words):
     with pytest.raises(ValueError, match=words):
@@ -109,10 +117,23 @@ def test_a_seed_starts_a_network_as_its_generator_does(rank):
     (lambda: mlp([5, 4]).init(0, np.array(2)), "rank: got 2 for a single layer"),
     (lambda: mlp(784), "widths: got 784, expected at least two"),
     (lambda: mlp(None), "widths: got None"), (lambda: mlp("5,4"), "widths: got 5,4"),
-    (lambda: Network(784, (Dense(4),)), "shape: got 784, expected a tuple"),
-    (lambda: Network([784], (Dense(4),)), r"shape: got \[784\], expected a tuple"),
+    (lambda: Network(784, (Dense(4),)), r"shape: got 784, expected \(inputs,\) or \(height, wid"),
+    (lambda: lenet5(28), "shape: got 28, expected"),
+    (lambda: Network((5,), Dense(4)), r"layers: got Dense\(n=4, .*, expected a sequence of layers"),
+    (lambda: Network((5,), (Dense,)), "layers: got <class .*Dense'>, expected a layer, such as"),
+    (lambda: Network((5,), ("Dense", Dense(4))), "layers: got Dense, expected a layer"),
+    (lambda: Dense(4, gain=-1), "gain: got -1, expected a number > 0"),
+    (lambda: Dense(4, gain=np.nan), "gain: got nan"), (lambda: Dense(4, gain="2"), "gain: got 2"),
+    (lambda: mlp([5, 4, 3], Activation(np.tanh, np.ones, 0)), "gain: got 0, expected a number"),
+    (lambda: mlp([5, 4, 3], Activation("tanh", np.ones)), "expected functions value and slope"),
+    (lambda: mlp([5, 4, 3], Activation(np.tanh, 1)), "expected functions value and slope"),
     (lambda: lenet5((784,)), r"shape: got \(784,\) for Patches.*, expected an image"),
-    (lambda: count_weights([(4, 5)], [2], ["eval_KV"]), r"convention: got \['eval_KV'\]")])
+    (lambda: count_weights([(4, 5)], [2], ["eval_KV"]), r"convention: got \['eval_KV'\]"),
+    (lambda: count_weights([(4, 5)], 2), "ranks: got 2, expected one for each layer"),
+    *((lambda ask=ask: ask((6, 3, 5, 5), 2, 1), r"shape: got \(6, 3, 5, 5\), expected \(outputs, in")
+      for ask in (prediction_flops, step_flops, lambda shape, *_: count_weights([shape], [2]))),
+    (lambda: step_flops((4, 2.5), None, 1), "shape: got 2.5, expected a whole number"),
+    (lambda: prediction_flops((4, 0)), "shape: got 0, expected a whole number ≥ 1")])
 def test_other_arguments_of_the_wrong_kind_are_refused_by_name(make, words):
     with pytest.raises(ValueError, match=words):
         make()
@@ -162,3 +183,25 @@ def test_what_a_loss_of_ones_own_returns_is_like_the_outputs_or_refused(loss, wo
     params, x, _ = draw(net, np.random.default_rng(0), None, 3)
     with pytest.raises(ValueError, match=words):
         net.value_and_grad(params, x, LABELS)
+
+
+@pytest.mark.parametrize("ask", [count_parameters, ranks, condition_penalty,
+                                 lambda params: pruned(params, 1),
+                                 lambda params: NET.outputs(params, X)], ids=range(5))
+@pytest.mark.parametrize("params", [lambda P: P.blocks[0], lambda P: [*P.blocks],
+                                    lambda P: P.blocks, lambda P: None], ids=range(4))
+def test_what_is_no_direct_sum_is_refused_where_one_is_meant(ask, params):
+    params = params(start(2))
+    with pytest.raises(ValueError, match=f"params: got {type(params).__name__}, expected a Direct"):
+        ask(params)
+
+
+def test_a_list_of_factors_is_not_returned_as_if_it_were_multiplied_out():
+    with pytest.raises(ValueError, match="Y: got list, expected a LowRank, an ndarray or a Direct"):
+        merged([*start(2).blocks])
+
+
+def test_a_shape_and_layers_may_be_lists():
+    one, other = Network([5], [Dense(6, "tanh"), Dense(4, "identity")]), Network(
+        (5,), (Dense(6, "tanh"), Dense(4, "identity")))
+    assert one == other and hash(one) == hash(other)

@@ -18,6 +18,8 @@ from lowrank_ode.training import train
 @pytest.mark.parametrize("options, message", [
     ({"lr": 0}, "lr: got 0"), ({"lr": -0.1}, "lr: got"), ({"lr": (0.1, np.nan)}, "lr: got"),
     ({"lr": ()}, "lr: got"), ({"drop": 1}, "drop: got 1"), ({"drop": np.nan}, "drop: got nan"),
+    ({"net": None}, "net: got None, expected a Network"), ({"net": mlp}, "net: got <function mlp"),
+    ({"net": Network}, "net: got <class .*, expected a Network"),
     ({"drop": None}, "drop: got None"), ({"drop": "0.1"}, "drop: got 0.1"),
     ({"lr": "fast"}, "lr: got fast"), ({"lr": None}, "lr: got None"), ({"lr": 1j}, "lr: got 1j"),
     ({"rng": -1}, "rng: got -1, expected a numpy Generator or a seed"),

@@ -1,9 +1,10 @@
 """A trained dense network, cut to low rank by the singular value decomposition of its weights."""
 
 import warnings
+from numbers import Real
 
-from ..matrices import DirectSum, best_approximation, check_truncation, norm
-from ..nets import check_ranks
+from ..matrices import DirectSum, best_approximation, norm
+from ..nets import Network, blocks_of, check_ranks
 from .counts import count_parameters
 
 
@@ -30,10 +31,9 @@ def pruned(params, rank=None, tau=None, net=None):
     if (rank is None) == (tau is None):
         raise ValueError(f"rank, tau: got {rank} and {tau}, expected exactly one of them")
     if rank is None:
-        check_truncation("tau", tau, None)
-        if tau >= 1:
-            raise ValueError(f"tau: got {tau}, expected less than 1: all of a weight but one "
-                             "direction would be cut off")
+        if not (isinstance(tau, Real) and 0 <= tau < 1):
+            raise ValueError(f"tau: got {tau}, expected at least 0 and less than 1: from 1 on all "
+                             "of a weight but one direction is cut off")
         cut = [*(best_approximation(W, tol=tau * norm(W)) for W in weights[:-1]), weights[-1]]
     else:
         ranks = check_ranks(rank, len(weights))
@@ -47,14 +47,14 @@ def pruned(params, rank=None, tau=None, net=None):
 
 def _places_of_weights(params, net):
     """Which of the blocks are weights; ValueError where that is not certain."""
-    if not isinstance(params, DirectSum):
-        raise ValueError(f"params: got {type(params).__name__}, expected a DirectSum")
-    for k, X in enumerate(params.blocks):
+    for k, X in enumerate(blocks_of(params)):
         if len(X.shape) != 2:
             meant = "X[:, None]" if len(X.shape) == 1 else "X.reshape(len(X), -1)"
             raise ValueError(f"params.blocks[{k}]: shape {X.shape}, expected a matrix, "
                              f"as is {meant}")
     if net is not None:
+        if not isinstance(net, Network):
+            raise ValueError(f"net: got {net}, expected a Network")
         net.check_params(params)
         return net.weight_places
     shapes = [X.shape for X in params.blocks]

@@ -40,6 +40,8 @@ ACTIVATIONS = {
 def activation_of(given):
     """The Activation of that name, or the one given; ValueError for anything else."""
     if isinstance(given, Activation):
+        if not (callable(given.value) and callable(given.slope)):
+            raise ValueError(f"activation: got {given}, expected functions value and slope")
         return given
     if not isinstance(given, str) or given not in ACTIVATIONS:
         raise ValueError(f"activation: got {given!r}, expected an Activation or one of "

@@ -14,6 +14,7 @@ says that the first block, a weight, may be a LowRank, and asks for a rank; othe
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 
@@ -35,7 +36,8 @@ class Dense:
     Δ Zᵀ multiplied out cost nothing, where that is less work than their factors.
 
     gain: W starts with entries of variance gain/features; None is that of the activation.
-    Raises ValueError for an unknown activation, and for n that is no whole number ≥ 1.
+    Raises ValueError for an unknown activation, for n that is no whole number ≥ 1, and for a gain
+    that is not > 0.
     """
 
     n: int
@@ -45,7 +47,9 @@ class Dense:
 
     def __post_init__(self):
         check_count("n", self.n)
-        activation_of(self.activation)
+        for gain in (activation_of(self.activation).gain, self.gain):
+            if gain is not None and not (isinstance(gain, Real) and 0 < gain < math.inf):
+                raise ValueError(f"gain: got {gain}, expected a number > 0")
 
     def shape(self, inputs):
         return *inputs[:-1], self.n

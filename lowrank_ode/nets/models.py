@@ -41,7 +41,7 @@ def lenet5(shape=(28, 28, 1), classes=10, activation="relu", loss="cross_entropy
     layers = (Patches(5), Dense(20, activation), MaxPool(),
               Patches(5), Dense(50, activation), MaxPool(),
               Flatten(), Dense(500, activation), _last(classes, activation))
-    return Network(tuple(shape), layers, loss)
+    return Network(shape, layers, loss)
 
 
 def _last(classes, below):

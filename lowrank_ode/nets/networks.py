@@ -11,7 +11,7 @@ import numpy as np
 from ..generators import generator
 from ..matrices import DirectSum, LowRank, check_count
 from .losses import class_indices, loss_of
-from .numerical import numerical
+from .numerical import blocks_of, numerical
 
 CHUNK = 1 << 24         # numbers of activations, at most, while outputs are computed
 
@@ -30,11 +30,17 @@ class Network:
     loss: str | Callable = "cross_entropy"
 
     def __post_init__(self):
-        if not isinstance(self.shape, tuple):
-            raise ValueError(f"shape: got {self.shape}, expected a tuple, (inputs,) or "
-                             "(height, width, channels)")
+        for name, expected in (("shape", "(inputs,) or (height, width, channels)"),
+                               ("layers", "a sequence of layers")):
+            given = getattr(self, name)
+            if np.ndim(given) == 0:
+                raise ValueError(f"{name}: got {given}, expected {expected}")
+            object.__setattr__(self, name, tuple(given))
         for n in self.shape:
             check_count("shape", n)
+        if wrong := [layer for layer in self.layers
+                     if isinstance(layer, type) or not hasattr(layer, "forward")]:
+            raise ValueError(f"layers: got {wrong[0]}, expected a layer, such as Dense(10)")
         loss_of(self.loss)
         if not self.weight_shapes or len(self._shapes[-1]) != 1:
             raise ValueError(f"layers: got {self.layers} with outputs {self._shapes[-1]}, "
@@ -160,10 +166,7 @@ class Network:
     def check_params(self, params):
         """ValueError unless these are blocks of floats, of the shapes of this network."""
         shapes = [shape for own in self._blocks for shape in own]
-        if not isinstance(params, DirectSum):
-            raise ValueError(f"params: got {type(params).__name__}, "
-                             f"expected a DirectSum of blocks of shapes {shapes}")
-        if [X.shape for X in params.blocks] != shapes:
+        if [X.shape for X in blocks_of(params)] != shapes:
             raise ValueError(f"params: blocks of shapes {[X.shape for X in params.blocks]}, "
                              f"expected {shapes}")
         for k, X in enumerate(params.blocks):

@@ -1,6 +1,16 @@
-"""Arrays from outside, before a network computes with them."""
+"""What comes from outside, before a network computes with it."""
 
 import numpy as np
+
+from ..matrices import DirectSum
+
+
+def blocks_of(params):
+    """The blocks of a DirectSum; ValueError for anything else."""
+    if not isinstance(params, DirectSum):
+        raise ValueError(f"params: got {type(params).__name__}, expected a DirectSum of blocks, "
+                         "DirectSum([W1, b1, …])")
+    return params.blocks
 
 
 def numerical(name, X, kinds="biuf", expected="real numbers"):
@@ -12,7 +22,10 @@ def numerical(name, X, kinds="biuf", expected="real numbers"):
     if isinstance(X, np.ma.MaskedArray):
         raise ValueError(f"{name}: got a masked array, expected one without mask: "
                          "it would be ignored")
-    X = np.asarray(X)
+    try:
+        X = np.asarray(X)
+    except ValueError as error:                 # rows of different lengths
+        raise ValueError(f"{name}: {error}") from error
     if X.dtype.kind not in kinds:
         raise ValueError(f"{name}: got {X.dtype}, expected {expected}")
     return X
