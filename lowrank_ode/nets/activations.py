@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .numerical import untouched
+
 
 class Activation(NamedTuple):
     """value(a) may overwrite the array a, and returns it or another; slope(z) leaves z as it is.
@@ -61,3 +63,15 @@ def activated(activation, a):
         raise ValueError(f"activation: value(a) gave {found}, "
                          f"expected an array of shape {a.shape} of {a.dtype}")
     return out.astype(a.dtype, copy=False)
+
+
+def slope_of(activation, out):
+    """σ' where σ is `out`, which stays as it is: a real number, or an array like it.
+
+    Raises ValueError if what `slope` returns is neither, and if it writes to `out`.
+    """
+    slope = activation_of(activation).slope(untouched(out))
+    if np.shape(slope) not in ((), out.shape) or np.asarray(slope).dtype.kind not in "biuf":
+        raise ValueError(f"activation: slope(z) gave shape {np.shape(slope)} of "
+                         f"{np.asarray(slope).dtype}, expected real numbers of shape {out.shape}")
+    return slope

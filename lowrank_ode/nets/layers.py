@@ -3,7 +3,7 @@
     shape(inputs) → outputs                       shape of an example, before and after
     blocks(inputs) → shapes                       those of its parameters; () for none
     init(rng, inputs, rank, dtype) → blocks       a random start for these, matrices
-    forward(A, *blocks) → out, kept               A (batch, …) is left as it is
+    forward(A, *blocks) → out, kept               A (batch, …) cannot be written to
     backward(dout, kept, *blocks) → dA, grads     may overwrite dout; grads are like blocks
     gradient(dout, kept, *blocks) → grads         optional: backward where nobody asks for dA
 
@@ -19,7 +19,7 @@ from numbers import Real
 import numpy as np
 
 from ..matrices import H, LowRank, check_count, dense, outer
-from .activations import Activation, activated, activation_of
+from .activations import Activation, activated, activation_of, slope_of
 from .buffers import buffer
 from .gradients import gradient
 
@@ -90,7 +90,7 @@ class Dense:
     def _back(self, dout, kept, W):
         """((∇_W, ∇_b), ΔᴴU or None): (Δ Zᵀ, Δ 1), and Δᵀ in place of dout."""
         A, out, ZV = kept
-        dout *= activation_of(self.activation).slope(out)
+        dout *= slope_of(self.activation, out)
         Z, D = columns(A), columns(dout)
         DU = None if ZV is None else H(D) @ W.U
         if A.ndim > 2 and _cheaper_multiplied_out(W, 4, FETCH):     # a step has four products

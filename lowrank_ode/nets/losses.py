@@ -1,7 +1,8 @@
 """Losses of a batch: value, and Δ = ∂value/∂outputs. Outputs are (classes, batch), a column an
 example, as in the papers.
 
-One of your own is such a function (outputs, labels) → (value, Δ), given in place of a name.
+One of your own is such a function (outputs, labels) → (value, Δ), given in place of a name. It may
+overwrite the outputs.
 """
 
 import numpy as np

@@ -9,9 +9,9 @@ from itertools import accumulate
 import numpy as np
 
 from ..generators import generator
-from ..matrices import DirectSum, LowRank, check_count
+from ..matrices import DirectSum, check_count
 from .losses import class_indices, loss_of
-from .numerical import blocks_of, numerical
+from .numerical import blocks_of, numerical, untouched
 
 CHUNK = 1 << 24         # numbers of activations, at most, while outputs are computed
 
@@ -116,7 +116,7 @@ class Network:
                              "ones, for a complex step")
         passed = []
         for layer, own in zip(self.layers, blocks, strict=True):
-            A, kept = layer.forward(A, *own)
+            A, kept = layer.forward(untouched(A), *own)
             passed.append((layer, kept, own))
         loss, delta = self._loss(A, labels)
         dA, grads = _with_an_example_a_row(delta, A), []
@@ -137,7 +137,7 @@ class Network:
 
     def _forward(self, blocks, A):
         for layer, own in zip(self.layers, blocks, strict=True):
-            A, _ = layer.forward(A, *own)
+            A, _ = layer.forward(untouched(A), *own)
         return A
 
     def value(self, params, x, labels):
@@ -146,7 +146,7 @@ class Network:
 
     def _loss(self, A, labels):
         """Value and Δ for outputs A, an example a row; ValueError unless the value is a number."""
-        value, delta = loss_of(self.loss)(A.T, labels)
+        value, delta = loss_of(self.loss)(A.copy().T, labels)       # it may overwrite outputs
         if np.ndim(value) or (np.iscomplexobj(value) and not np.iscomplexobj(A)):
             raise ValueError(f"loss: value {value}, expected a real number")
         return value, delta
@@ -170,8 +170,9 @@ class Network:
             raise ValueError(f"params: blocks of shapes {[X.shape for X in params.blocks]}, "
                              f"expected {shapes}")
         for k, X in enumerate(params.blocks):
-            if not isinstance(X, LowRank):
-                numerical(f"params.blocks[{k}]", X, "fc", "floats")
+            if isinstance(X, np.ma.MaskedArray) or X.dtype.kind not in "fc":
+                raise ValueError(f"params.blocks[{k}]: got {type(X).__name__} of {X.dtype}, "
+                                 "expected floats, none of them masked")
 
     def _checked(self, params, x):
         """The blocks of each layer; x as inputs of the first, in the precision of the weights."""

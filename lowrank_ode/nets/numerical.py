@@ -13,6 +13,13 @@ def blocks_of(params):
     return params.blocks
 
 
+def untouched(A):
+    """A view of A for others: who writes to it gets a ValueError, for A is needed again."""
+    view = A.view()
+    view.flags.writeable = False
+    return view
+
+
 def numerical(name, X, kinds="biuf", expected="real numbers"):
     """X as an ndarray of numbers of these kinds.
 
