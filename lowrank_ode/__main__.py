@@ -133,7 +133,8 @@ def settings_of(args):
     """The options of `train` as a dict, the defaults of those that not all methods and networks
     have filled in; None for what these have not.
 
-    Raises ValueError for an option that is given and would not be used, and for tau out of [0, 1).
+    Raises ValueError for an option that is given and would not be used, an empty --out, and for tau
+    out of [0, 1).
     """
     settings = vars(args).copy()
     has = {field.name for field in fields(BY_NAME[args.method])}
@@ -147,6 +148,8 @@ def settings_of(args):
         elif not is_used:
             raise ValueError(f"--{option}: got {settings[option]}, "
                              f"expected none with --{of} {settings[of]}, which does not use it")
+    if args.out == "":
+        raise ValueError("--out: got an empty name, expected a file")
     if settings["tau"] is not None and not 0 <= settings["tau"] < 1:
         raise ValueError(f"--tau: got {args.tau}, expected at least 0 and less than 1: "
                          "from 1 on a step cuts off all but one direction")

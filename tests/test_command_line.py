@@ -173,7 +173,7 @@ def test_a_loss_that_has_grown_is_an_error_and_the_run_is_written(lr, stops, tmp
     (["--tau", "2"], "--tau: got 2.0, expected at least 0 and less than 1: from 1 on a step cuts"),
     (["--tau", "1", "--method", "adaptive_bug"], "--tau: got 1.0"),
     (["--seed", "-1"], "--seed: got -1, expected a numpy Generator or a seed, a whole number ≥ 0"),
-    (["--out", ""], "the name of the file to write is empty"),
+    (["--out", ""], "--out: got an empty name, expected a file"),
     (["--tau", "0.1", "--method", "bug"],
      "--tau: got 0.1, expected none with --method bug, which does not use it"),
     (["--substeps", "euler"],
