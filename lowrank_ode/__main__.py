@@ -42,7 +42,7 @@ how to choose:
   h ‖gradient‖ > τ ‖W‖, so start high (--rank).
   --method bug or projector_splitting keep the rank of the start; adaptive_bug with
   --substeps euler is dlrt with three gradients. An option that a method does not have is an
-  error. So is a loss that is higher at the end than at the start: choose a smaller --lr.
+  error. So is a loss that is higher at the end than at the start: --lr or --tau is too large.
 """
 
 
@@ -202,7 +202,8 @@ def run(args):
                      for P in (params, record.params))
     if not after <= before:
         sys.exit(f"error: the loss has grown, from {before:.4g} at the start to {after:.4g} "
-                 f"(of the first {MANY} training images): smaller step sizes --lr are needed")
+                 f"(of the first {MANY} training images): "
+                 f"--lr{'' if settings['tau'] is None else ', or --tau,'} is too large")
 
 
 def main(argv=None):

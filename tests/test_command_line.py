@@ -155,12 +155,15 @@ def test_images_that_are_not_square_train_lenet5_as_they_are(tmp_path, ask):
                "--net", "lenet5")["net"] == lenet5((18, 32, 3), 3)
 
 
-@pytest.mark.parametrize("lr, stops", [("50", True), ("0.1", False)])
-def test_a_loss_that_has_grown_is_an_error_and_the_run_is_written(lr, stops, tmp_path, capsys):
-    options = [*QUICK, "--lr", lr, "--out", str(tmp_path / "run.json")]
+@pytest.mark.parametrize("lr, method, stops", [
+    ("50", "dlrt", "--lr, or --tau, is too large"), ("50", "bug", "--lr is too large"),
+    ("0.1", "dlrt", None)])
+def test_a_loss_that_has_grown_is_an_error_and_the_run_is_written(
+        lr, method, stops, tmp_path, capsys):
+    options = [*QUICK, "--lr", lr, "--method", method, "--out", str(tmp_path / "run.json")]
     if stops:
         with pytest.raises(SystemExit, match=r"error: the loss has grown, from 2\.\d+ at the start "
-                           r"to \d+.* smaller step sizes --lr are needed"):
+                           rf"to \d+.*: {stops}$"):
             main(options)
     else:
         main(options)

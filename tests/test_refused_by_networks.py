@@ -103,6 +103,8 @@ def test_a_seed_starts_a_network_as_its_generator_does(rank):
     first, second = (NET.init(rng, rank) for rng in (3, np.random.default_rng(3)))
     assert all(map(np.array_equal, dense(first).blocks, dense(second).blocks))
     assert not np.array_equal(dense(first).blocks[0], dense(NET.init(4, rank)).blocks[0])
+    layer = Dense(6, "tanh").init(3, (5,), None, float)
+    assert np.array_equal(layer[0], NET.init(3).blocks[0])
 
 
 @pytest.mark.parametrize("make, words", [

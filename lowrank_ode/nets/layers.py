@@ -18,6 +18,7 @@ from numbers import Real
 
 import numpy as np
 
+from ..generators import generator
 from ..matrices import H, LowRank, check_count, dense, outer
 from .activations import Activation, activated, activation_of, slope_of
 from .buffers import buffer
@@ -60,7 +61,7 @@ class Dense:
     def init(self, rng, inputs, rank, dtype):
         gain = activation_of(self.activation).gain if self.gain is None else self.gain
         start = _dense_start if rank is None else _lowrank_start
-        return start(rng, self.n, inputs[-1], rank, gain, dtype), np.zeros((self.n, 1), dtype)
+        return start(generator(rng), self.n, inputs[-1], rank, gain, dtype), np.zeros((self.n, 1), dtype)
 
     def forward(self, A, W, b):
         out = buffer((*A.shape[:-1], self.n), np.result_type(A, W.dtype, b))
