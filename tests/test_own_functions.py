@@ -35,6 +35,29 @@ def test_an_activation_that_computes_in_double_precision_does_not_promote_the_ne
     assert found == {np.dtype(np.float32)}
 
 
+def test_an_activation_may_return_the_same_array_each_time():
+    """Two layers have the same shape: the value of the first is wanted on the way back. Planted:
+    what it returns is kept as it is."""
+    def network(activation, layer=Dense):
+        return Network((5,), (layer(6, activation), layer(6, activation), Dense(4, "identity")))
+
+    memory = np.empty((3, 6))
+    again = Activation(lambda a: np.tanh(a, out=memory), lambda z: 1 - z * z)
+    params = network("tanh").init(0)
+    (value, right), (same, found), (_, wrong) = (
+        net.value_and_grad(params, X, LABELS)
+        for net in (network("tanh"), network(again), network(again, Keeping)))
+    assert value == same and all(map(np.array_equal, dense(right).blocks, dense(found).blocks))
+    assert np.abs(dense(wrong).blocks[0] - dense(right).blocks[0]).max() > 1e-3
+
+
+class Keeping(Dense):
+    def forward(self, A, W, b):
+        _, (A, _, ZV) = Dense(self.n, "identity").forward(A, W, b)
+        out = self.activation.value(A @ W.T + b.T)
+        return out, (A, out, ZV)
+
+
 def changed(value=lambda v: v, delta=lambda d: d):
     """mean_squares with another value, or another Δ."""
     def loss(outputs, labels):

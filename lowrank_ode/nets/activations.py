@@ -52,9 +52,9 @@ def activation_of(given):
 
 
 def activated(activation, a):
-    """σ(a), an array like a, which may be overwritten.
+    """σ(a), written over a: what `value` returns may be an array that it returns each time.
 
-    Raises ValueError if what `value` returns is none of that shape, or complex where a is real.
+    Raises ValueError if what `value` returns is no array of that shape, or complex where a is real.
     """
     out = activation_of(activation).value(a)
     is_like = isinstance(out, np.ndarray) and out.shape == a.shape
@@ -62,7 +62,9 @@ def activated(activation, a):
         found = f"shape {out.shape} of {out.dtype}" if isinstance(out, np.ndarray) else out
         raise ValueError(f"activation: value(a) gave {found}, "
                          f"expected an array of shape {a.shape} of {a.dtype}")
-    return out.astype(a.dtype, copy=False)
+    if out is not a:
+        a[...] = out
+    return a
 
 
 def slope_of(activation, out):

@@ -3,7 +3,7 @@
     shape(inputs) → outputs                       shape of an example, before and after
     blocks(inputs) → shapes                       those of its parameters; () for none
     init(rng, inputs, rank, dtype) → blocks       a random start for these, matrices
-    forward(A, *blocks) → out, kept               A (batch, …) cannot be written to
+    forward(A, *blocks) → out, kept               A (batch, …) cannot be written to; out is new
     backward(dout, kept, *blocks) → dA, grads     may overwrite dout; grads are like blocks
     gradient(dout, kept, *blocks) → grads         optional: backward where nobody asks for dA
 
@@ -61,7 +61,8 @@ class Dense:
     def init(self, rng, inputs, rank, dtype):
         gain = activation_of(self.activation).gain if self.gain is None else self.gain
         start = _dense_start if rank is None else _lowrank_start
-        return start(generator(rng), self.n, inputs[-1], rank, gain, dtype), np.zeros((self.n, 1), dtype)
+        W = start(generator(rng), self.n, inputs[-1], rank, gain, dtype)
+        return W, np.zeros((self.n, 1), dtype)
 
     def forward(self, A, W, b):
         out = buffer((*A.shape[:-1], self.n), np.result_type(A, W.dtype, b))
