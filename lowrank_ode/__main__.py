@@ -11,7 +11,7 @@ from .compression import count_parameters
 from .console import open_console, stop
 from .data import load
 from .generators import generator
-from .integrators import METHODS
+from .integrators import BY_NAME
 from .nets import lenet5, mlp
 from .nets.activations import ACTIVATIONS
 from .results import check_writable, write_json
@@ -19,7 +19,6 @@ from .substeps import euler, heun, rk4
 from .testing import check_integrator
 from .training import train
 
-BY_NAME = {method.__module__.rpartition(".")[2]: method for method in METHODS}
 SUBSTEPS = {"euler": euler, "heun": heun, "rk4": rk4}
 MANY = 1000             # training images, at most, that tell whether the loss has fallen
 

@@ -3,13 +3,12 @@
 import time
 import warnings
 from dataclasses import dataclass
-from numbers import Real
 
 import numpy as np
 
 from .generators import generator
-from .integrators import METHODS, Dense
-from .matrices import DirectSum, LowRank, check_count, check_state
+from .integrators import METHODS, Dense, method_of
+from .matrices import DirectSum, LowRank, check_count, check_number, check_state
 from .nets import Network, blocks_of
 
 
@@ -50,8 +49,9 @@ def gradient_field(net, x, labels, on_loss=None):
 
 def train(net: Network, params, data, method, lr, batch_size=128, epochs=1, rng=None, every=None,
           progress=None, drop=0.0):
-    """Train `net` from `params` with any integrator: a step of size h = lr along the gradient flow
-    of each minibatch. A generator of Records, one an epoch, one after each `every` steps if given.
+    """Train `net` from `params` with any integrator, or that of a name ("dlrt": with its defaults):
+    a step of size h = lr along the gradient flow of each minibatch. A generator of Records, one an
+    epoch, one after each `every` steps if given.
 
     data is a `lowrank_ode.data.Data`. lr is a number, or a sequence, at most as long as there are
     epochs, whose entries share these evenly: (0.2, 0.1) halves it at half time. Each batch is a
@@ -68,11 +68,8 @@ def train(net: Network, params, data, method, lr, batch_size=128, epochs=1, rng=
     steps, rng = _checked(net, data, lr, batch_size, epochs, every, drop), generator(rng)
     check_state(params, "params")
     net.accuracy(params, data.test_x[:1], data.test_labels[:1])     # refuses other shapes
-    is_low_rank = isinstance(method, METHODS) and not isinstance(method, Dense)
-    if is_low_rank and not any(isinstance(X, LowRank) for X in params.blocks):
-        warnings.warn(f"params: no LowRank among the blocks, so that {type(method).__name__} "
-                      "compresses nothing: start from net.init(rng, rank=…) or pruned(params, …)",
-                      stacklevel=2)
+    method = method_of(method)
+    _warn_of_dense(method, params)
 
     def records(params):
         step, losses, seconds = 0, [], 0.0
@@ -126,9 +123,16 @@ def _checked(net, data, lr, batch_size, epochs, every, drop):
     if len(steps) > epochs:
         raise ValueError(f"lr: got {len(steps)} step sizes, "
                          f"expected at most one for each of {epochs} epochs")
-    if not (isinstance(drop, Real) and 0 <= drop < 1):
-        raise ValueError(f"drop: got {drop}, expected a probability in [0, 1)")
+    check_number("drop", drop, "a probability in [0, 1)", lambda drop: 0 <= drop < 1)
     return steps
+
+
+def _warn_of_dense(method, params):
+    is_low_rank = isinstance(method, METHODS) and not isinstance(method, Dense)
+    if is_low_rank and not any(isinstance(X, LowRank) for X in params.blocks):
+        warnings.warn(f"params: no LowRank among the blocks, so that {type(method).__name__} "
+                      "compresses nothing: start from net.init(rng, rank=…) or pruned(params, …)",
+                      stacklevel=3)
 
 
 def ranks(params):

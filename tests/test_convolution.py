@@ -1,6 +1,7 @@
 """Convolution as a dense layer on patches, pooling, and LeNet5: against slow twins, adjoints, and
 derivatives by complex steps."""
 
+import math
 from dataclasses import FrozenInstanceError, replace
 from unittest.mock import patch
 
@@ -21,7 +22,15 @@ from lowrank_ode.training import gradient_field
 
 EPS = np.finfo(float).eps
 shapes = st.tuples(st.integers(1, 3), st.integers(5, 9), st.integers(5, 9), st.integers(1, 3))
-windows = st.builds(Patches, st.integers(1, 5), st.integers(1, 3), st.integers(0, 2))
+
+
+def pairs(least, most):
+    """A number for rows and columns, or one for each."""
+    numbers = st.integers(least, most)
+    return st.one_of(numbers, st.tuples(numbers, numbers))
+
+
+windows = st.builds(Patches, pairs(1, 5), pairs(1, 3), pairs(0, 2))
 
 
 def there_and_back(layer, A, dout=None, *blocks):
@@ -43,33 +52,52 @@ def small_lenet(activation, loss="cross_entropy"):
     return Network((9, 8, 2), (*convolutions, *rows), loss)
 
 
-@given(shapes, windows, seeds)
-def test_patches_and_a_dense_layer_are_a_convolution(shape, layer, seed):
-    """Against scipy's correlation, summed over channels: rows of W are kernels (row, column,
-    channel). Planted: a true convolution, with flipped kernels."""
-    rng, (k, p, s) = np.random.default_rng(seed), (layer.kernel, layer.padding, layer.stride)
-    A, kernels = rng.standard_normal(shape), rng.standard_normal((2, k, k, shape[-1]))
-    padded = np.pad(A, ((0, 0), (p, p), (p, p), (0, 0)))
-    truth = [[correlate(image, K, "valid")[::s, ::s, 0] for K in kernels] for image in padded]
+def with_groups(layer, inputs, data):
+    """The same windows, the channels in groups."""
+    return replace(layer, groups=data.draw(st.sampled_from(
+        [k for k in (1, 2, 3) if inputs[-1] % k == 0]), label="groups"))
+
+
+@given(shapes, windows, seeds, st.data())
+def test_patches_and_a_dense_layer_are_a_convolution(shape, layer, seed, data):
+    """Against scipy's correlation, summed over channels: rows of W are kernels (group, row, column,
+    channel). Planted: a true convolution, with flipped kernels; strides, paddings or the sides of
+    the window on the wrong axis."""
+    rng, layer = np.random.default_rng(seed), with_groups(layer, shape[1:], data)
+    (p, q), (s, t), k = layer.padding, layer.stride, layer.groups
+    A, kernels = rng.standard_normal(shape), rng.standard_normal((2, *layer.kernel, shape[-1]))
+    padded = np.pad(A, ((0, 0), (p, p), (q, q), (0, 0)))
+    truth = [[correlate(image, K, "valid")[::s, ::t, 0] for K in kernels] for image in padded]
     truth = np.array(truth).transpose(0, 2, 3, 1)
-    found = there_and_back(layer, A) @ kernels.reshape(2, -1).T
     bound = 50 * EPS * np.abs(kernels).sum() * np.abs(A).max()
-    assert found.shape == truth.shape and np.abs(found - truth).max() <= bound
-    flipped = there_and_back(layer, A) @ kernels[:, ::-1, ::-1].reshape(2, -1).T
-    assert k == 1 or np.abs(flipped - truth).max() > 1e-6
+
+    def close(layer, kernels):
+        parts = np.stack(np.split(kernels, k, axis=-1), axis=1)         # the group comes first
+        found = there_and_back(layer, A) @ parts.reshape(2, -1).T
+        return found.shape == truth.shape and np.abs(found - truth).max() <= bound
+
+    assert close(layer, kernels)
+    assert layer.kernel == (1, 1) or not close(layer, kernels[:, ::-1, ::-1])
+    for name in ("stride", "padding", "kernel"):
+        wrong = replace(layer, **{name: getattr(layer, name)[::-1]})
+        try:
+            same = wrong == layer or wrong.shape(shape[1:]) == (1, 1, math.prod(kernels.shape[1:]))
+        except ValueError:
+            continue                                    # a window larger than the image
+        assert same or not close(wrong, kernels)
 
 
-@given(shapes, windows, seeds)
-def test_the_way_back_from_patches_is_the_adjoint(shape, layer, seed):
+@given(shapes, windows, seeds, st.data())
+def test_the_way_back_from_patches_is_the_adjoint(shape, layer, seed, data):
     """Planted: windows read backwards."""
-    rng = np.random.default_rng(seed)
+    rng, layer = np.random.default_rng(seed), with_groups(layer, shape[1:], data)
     A = rng.standard_normal(shape)
     X = rng.standard_normal(there_and_back(layer, A).shape)
     P, dA = there_and_back(layer, A, X)
     there = np.vdot(P, X)
     assert abs(there - np.vdot(A, dA)) <= 50 * EPS * np.linalg.norm(P) * np.linalg.norm(X)
     _, backwards = there_and_back(layer, A, X[..., ::-1])
-    assert layer.kernel == 1 or abs(there - np.vdot(A, backwards)) > 1e-9
+    assert layer.kernel == (1, 1) or abs(there - np.vdot(A, backwards)) > 1e-9
 
 
 @given(shapes, st.integers(1, 3), seeds)
@@ -151,9 +179,13 @@ def of_lenet(x, shape=(28, 28, 1)):
 @pytest.mark.parametrize("make, message", [
     (lambda: Patches(0), "kernel: got 0"), (lambda: Patches(3, 0), "stride: got 0"),
     (lambda: Patches(3, 1, -1), "padding: got -1, expected a whole number ≥ 0"),
+    (lambda: Patches((3, 0)), "kernel: got 0"), (lambda: Patches(3, (1, 1.5)), "stride: got 1.5"),
+    (lambda: Patches(3, 1, (1, 2, 1)), "padding: got .1, 2, 1., expected .* or two"),
+    (lambda: Patches(3, groups=0), "groups: got 0"),
+    (lambda: Patches(2, groups=2).shape((4, 4, 3)), "groups: got 2, expected a divisor of the 3"),
     (lambda: MaxPool(0), "size: got 0"), (lambda: Dense(0), "n: got 0"),
     (lambda: lenet5((8, 8, 1)),
-     r"kernel: got 5, expected at most 2 for an image of shape \(2, 2, 20\)"),
+     r"kernel: got .5, 5., expected at most .2, 2. for an image of shape \(2, 2, 20\)"),
     (lambda: lenet5((28, 28)), r"shape: got \(28, 28\) for Patches"),
     (lambda: lenet5((28, 0, 1)), "shape: got 0"),
     (lambda: Network((3, 3, 1), (MaxPool(4), Flatten(), Dense(2))),
@@ -202,6 +234,8 @@ def test_kernels_are_multiplied_out_where_they_are_smaller_than_their_products_w
 
 def test_a_window_may_be_as_large_as_the_image():
     assert Patches(5).shape((5, 7, 2)) == (1, 3, 50) and MaxPool(4).shape((4, 5, 3)) == (1, 1, 3)
+    assert Patches((5, 9), (1, 2), (0, 1)).shape((5, 9, 1)) == (1, 2, 45)
+    assert Patches((5, 5)) == Patches([5, 5]) == Patches(5, (1, 1), (0, 0)) != Patches((5, 4))
 
 
 @pytest.mark.parametrize("rank, in_factors", [(1, True), (20, False)])

@@ -12,7 +12,7 @@ from test_nets import block_directions, derivative_defect, draw
 
 from lowrank_ode import DLRT, DirectSum, LowRank, best_approximation
 from lowrank_ode.matrices import dense
-from lowrank_ode.nets import Network, buffers, lenet5, mlp, networks
+from lowrank_ode.nets import Network, buffers, groups, lenet5, mlp, networks
 from lowrank_ode.nets.images import Flatten, MaxPool, Patches
 from lowrank_ode.nets.layers import Dense
 from lowrank_ode.training import gradient_field
@@ -116,7 +116,10 @@ def test_the_gradient_of_an_inner_weight_of_low_rank_is_that_of_the_weight_multi
         assert np.abs(X - Y).max() <= 1e-13 * max(np.abs(Y).max() for Y in dense(full).blocks)
 
 
-LAYERS = [(layer, shape) for net in (own_network(), lenet5((20, 20, 2)), mlp([6, 5, 4, 3]))
+OF_GROUPS = Network((5, 6, 4), (Patches((3, 2), 2, (0, 1), groups=2), groups.Grouped(3, 2),
+                                Flatten(), groups.BlockDiagonal(4, 2), Dense(2, bias=False)))
+LAYERS = [(layer, shape) for net in (own_network(), lenet5((20, 20, 2)), mlp([6, 5, 4, 3]),
+                                     OF_GROUPS)
           for layer, shape in zip(net.layers, net._shapes, strict=False)]
 
 

@@ -8,12 +8,13 @@ import pytest
 ROOT = Path(__file__).parent.parent / "lowrank_ode"
 FIGURES, DOCS = ROOT.parent / "figures", ROOT.parent / "docs"
 WIDEST, LONGEST = 100, 35
-A_STEP_SAYS = {"DirectSum", "H", "LowRank", "augment", "blockwise", "check_truncation", "leading",
+A_STEP_SAYS = {"DirectSum", "H", "LowRank", "augment", "blockwise", "check_number", "check_truncation", "leading",
                "orth", "outer", "restrict", "retract", "truncate"}
 MAY_IMPORT = {
     "matrices": set(), "generators": set(), "idx": set(), "results": set(), "console": set(),
     "data": {"generators", "idx"}, "substeps": {"matrices"}, "nets": {"generators", "matrices"},
-    "integrators": {"matrices", "substeps"}, "problems": {"matrices", "substeps"}, "flow": {"matrices", "substeps"},
+    "fields": {"matrices"}, "integrators": {"matrices", "substeps", "fields"}, "problems": {"matrices", "substeps"},
+    "flow": {"matrices", "substeps", "fields", "integrators"},
     "training": {"matrices", "nets", "integrators", "flow", "substeps", "generators"},
     "testing": {"matrices", "substeps", "integrators", "problems", "flow", "nets"},
     "__init__": {"matrices", "integrators", "flow"},

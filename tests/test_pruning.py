@@ -12,7 +12,9 @@ from lowrank_ode import BUG, DLRT, Dense, DirectSum, LowRank, best_approximation
 from lowrank_ode.compression import pruned
 from lowrank_ode.data import load
 from lowrank_ode.matrices import check_state, dense, norm
-from lowrank_ode.nets import lenet5, mlp
+from lowrank_ode.nets import Network, layers, lenet5, mlp
+from lowrank_ode.nets.groups import BlockDiagonal, Grouped
+from lowrank_ode.nets.images import Flatten, Patches
 from lowrank_ode.substeps import euler
 from lowrank_ode.training import ranks, train
 
@@ -166,11 +168,11 @@ def test_what_makes_a_network_larger_says_by_how_much(options):
     ({}, "rank, tau: got None and None, expected exactly one of them"),
     ({"rank": 2, "tau": 0.1}, "rank, tau: got 2 and 0.1"), ({"tau": float("nan")}, "tau: got nan"),
     ({"tau": 1}, "tau: got 1, expected at least 0 and less than 1"), ({"tau": 2.0}, r"got 2\.0, ex"),
-    ({"tau": "0.1"}, "tau: got 0.1, ex"), ({"tau": [0.1]}, r"tau: got \[0.1\]"),
+    ({"tau": "0.1"}, "tau: got '0.1', ex"), ({"tau": [0.1]}, r"tau: got \[0.1\]"),
     ({"rank": 2, "net": "mlp"}, "net: got mlp, expected a Network"),
     ({"rank": 2, "net": mlp([12, 12, 4])}, "params: blocks of shapes"),
     ({"tau": -1}, "tau: got -1, expected at least 0 and less than 1: from 1 on"),
-    ({"rank": [2, 3]}, "rank: got 2 entries, expected one for each of 4 layers"),
+    ({"rank": [2, 3]}, "rank: got 2 entries, expected one for each of 4 weights"),
     ({"rank": 10}, "rank: got 10, .*≤ 9"),
     ({"rank": 0}, "rank: got 0, expected a whole number ≥ 1")])
 def test_bad_arguments_are_refused(options, message):
@@ -193,3 +195,23 @@ def test_bad_arguments_are_refused(options, message):
 def test_blocks_that_are_no_weights_with_their_biases_are_refused(params, message):
     with pytest.raises(ValueError, match=message):
         pruned(params(np.ones((18, 25)), np.zeros((18, 1))), [1, 1])
+
+
+@pytest.mark.parametrize("shapes", [[(4, 3), (2, 4)], [(4, 3)], [(4, 2), (4, 2), (4, 1)],
+                                    [(4, 3), (4, 3), (4, 1), (2, 4)]])
+def test_what_is_no_weight_and_bias_by_turns_is_refused(shapes):
+    """Layers without bias, or with a weight for each group."""
+    with pytest.raises(ValueError, match=r"expected weight .* and bias .* in turn"):
+        pruned(DirectSum([np.ones(shape) for shape in shapes]), 1)
+
+
+def test_layers_without_bias_and_of_groups_are_cut_with_net():
+    """The last layer has two weights, which a number leaves as they are."""
+    net = Network((4, 4, 4), (Patches(3, groups=2), Grouped(6, 2), Flatten(),
+                              layers.Dense(9, bias=False), layers.Dense(6), BlockDiagonal(4, 2)))
+    params = net.init(0)
+    for cut in (pruned(params, 2, net=net), pruned(params, tau=0.5, net=net)):
+        found = [k for k, X in enumerate(cut.blocks) if isinstance(X, LowRank)]
+        assert net.weight_places == [0, 1, 3, 4, 6, 7] and found == [0, 1, 3, 4]
+        assert np.isfinite(net.outputs(cut, np.ones((2, 64)))).all()
+    assert ranks(pruned(params, [1, None, 2, None, None, 2], net=net)) == (1, 2, 2)

@@ -18,9 +18,10 @@ from lowrank_ode.training import train
 @pytest.mark.parametrize("options, message", [
     ({"lr": 0}, "lr: got 0"), ({"lr": -0.1}, "lr: got"), ({"lr": (0.1, np.nan)}, "lr: got"),
     ({"lr": ()}, "lr: got"), ({"drop": 1}, "drop: got 1"), ({"drop": np.nan}, "drop: got nan"),
+    ({"method": "sgd"}, "method: got 'sgd', expected one of dense, "),
     ({"net": None}, "net: got None, expected a Network"), ({"net": mlp}, "net: got <function mlp"),
     ({"net": Network}, "net: got <class .*, expected a Network"),
-    ({"drop": None}, "drop: got None"), ({"drop": "0.1"}, "drop: got 0.1"),
+    ({"drop": None}, "drop: got None"), ({"drop": "0.1"}, "drop: got '0.1'"),
     ({"lr": "fast"}, "lr: got fast"), ({"lr": None}, "lr: got None"), ({"lr": 1j}, "lr: got 1j"),
     ({"rng": -1}, "rng: got -1, expected a numpy Generator or a seed"),
     ({"data": (np.ones((4, 6)), np.zeros(4, int))}, "data: got tuple, expected a .*Data"),
@@ -90,6 +91,14 @@ def test_a_method_for_low_rank_on_a_dense_start_says_that_it_compresses_nothing(
         assert str(warning.message).startswith(f"params: no LowRank among the blocks, so that {name} "
                                                "compresses nothing: start from net.init(rng, rank=")
         assert warning.filename == __file__
+
+
+def test_a_method_may_be_given_by_its_name_and_a_class_is_told_from_an_integrator():
+    named, made = (list(train(NET, start(None), two_clouds(), method, 0.1, 60, 2))
+                   for method in ("dlrt", DLRT()))
+    assert [r.loss for r in named] == [r.loss for r in made]
+    with pytest.raises(TypeError, match=r"method: got the class DLRT, expected .*: DLRT\(\)"):
+        train(NET, start(None), two_clouds(), DLRT, 0.1)
 
 
 def test_a_record_prints_a_line():

@@ -96,5 +96,5 @@ def test_a_rank_is_that_of_the_hidden_layers_and_a_list_that_of_each(rank, ranks
     alone = r"rank: got 4 for a single layer, which it would leave dense, expected \[4\] or None"
     with pytest.raises(ValueError, match=alone):
         check_ranks(4, 1)
-    with pytest.raises(ValueError, match="rank: got 3 entries, expected one for each of 2 layers"):
+    with pytest.raises(ValueError, match="rank: got 3 entries, expected one for each of 2 weights"):
         check_ranks(ranks, 2)

@@ -22,55 +22,69 @@ class _WithoutParameters:
 
 @dataclass(frozen=True)
 class Patches(_WithoutParameters):
-    """Each pixel's window as a row of kernel² · channels numbers: row, column, channel [im2col].
+    """Each pixel's window as a row of numbers: group, row, column, channel of the group [im2col].
 
-    A window every `stride` pixels; `padding` zeros around the image.
+    kernel: the size of a window; a window every `stride` pixels; `padding` zeros on each side of
+    the image. Each is a pair (rows, columns), or a number for both. groups: so many equal parts of
+    the channels, one behind the other; their numbers lie apart, for layers that treat each group by
+    itself (nets/groups.py). Raises ValueError unless they divide the channels.
     """
 
-    kernel: int
-    stride: int = 1
-    padding: int = 0
+    kernel: int | tuple
+    stride: int | tuple = 1
+    padding: int | tuple = 0
+    groups: int = 1
 
     def __post_init__(self):
-        check_count("kernel", self.kernel)
-        check_count("stride", self.stride)
-        check_count("padding", self.padding, least=0)
+        for name, least in (("kernel", 1), ("stride", 1), ("padding", 0)):
+            object.__setattr__(self, name, _pair(name, getattr(self, name), least))
+        check_count("groups", self.groups)
 
     def shape(self, inputs):
         height, width, channels = _image(self, inputs)
-        sizes = [n + 2 * self.padding for n in (height, width)]
-        if self.kernel > min(sizes):
-            raise ValueError(f"kernel: got {self.kernel}, expected at most {min(sizes)} for an "
+        (a, b), (s, t), (p, q) = self.kernel, self.stride, self.padding
+        rows, columns = height + 2 * p, width + 2 * q
+        if a > rows or b > columns:
+            raise ValueError(f"kernel: got {self.kernel}, expected at most {rows, columns} for an "
                              f"image of shape {tuple(inputs)}")
-        rows, windows = ((n - self.kernel) // self.stride + 1 for n in sizes)
-        return rows, windows, self.kernel**2 * channels
+        if channels % self.groups:
+            raise ValueError(f"groups: got {self.groups}, expected a divisor of the {channels} "
+                             "channels")
+        return (rows - a) // s + 1, (columns - b) // t + 1, a * b * channels
 
     def forward(self, A):
-        out, k, s = buffer((len(A), *self.shape(A.shape[1:])), A.dtype), self.kernel, self.stride
-        windows = np.lib.stride_tricks.sliding_window_view(self._padded(A), (k, k), (1, 2))
-        self._split(out)[...] = np.moveaxis(windows[:, ::s, ::s], 3, 5)
+        out, (s, t) = buffer((len(A), *self.shape(A.shape[1:])), A.dtype), self.stride
+        windows = np.lib.stride_tricks.sliding_window_view(self._padded(A), self.kernel, (1, 2))
+        self._split(out)[...] = np.moveaxis(windows[:, ::s, ::t], 4, 6)
         return out, A.shape
 
     def backward(self, dout, shape):
         """The adjoint: each number goes back to the pixel that it came from."""
         dA = buffer(shape, dout.dtype)
         dA[...] = 0
-        k, s, image, (rows, windows) = self.kernel, self.stride, self._padded(dA), dout.shape[1:3]
-        parts = self._split(dout)
-        for i in range(k):
+        (a, b), (s, t), image, (rows, windows) = (
+            self.kernel, self.stride, self._padded(dA), dout.shape[1:3])
+        parts = np.moveaxis(self._split(dout), 3, 5)
+        for i in range(a):
             for x in range(windows):            # of all windows in one column a row, in one piece
-                image[:, i:i + s * rows:s, s * x:s * x + k] += parts[:, :, x, i]
-        if self.padding:
-            dA[...] = image[:, self.padding:-self.padding, self.padding:-self.padding]
+                image[:, i:i + s * rows:s, t * x:t * x + b] += parts[:, :, x, i]
+        if any(self.padding):
+            (p, q), (_, height, width, _) = self.padding, shape
+            self._grouped(dA)[...] = image[:, p:p + height, q:q + width]
         return dA, ()
 
     def _padded(self, A):
-        p = self.padding
-        return np.pad(A, ((0, 0), (p, p), (p, p), (0, 0))) if p else A
+        """The image with zeros around, channels group by group; a view where there are none."""
+        p, q = self.padding
+        padded = np.pad(A, ((0, 0), (p, p), (q, q), (0, 0))) if p or q else A
+        return self._grouped(padded)
+
+    def _grouped(self, A):
+        return A.reshape(*A.shape[:3], self.groups, -1)
 
     def _split(self, P):
-        """Windows as (batch, rows, columns, kernel, kernel, channels)."""
-        return P.reshape(*P.shape[:3], self.kernel, self.kernel, -1)
+        """Windows as (batch, rows, columns, groups, *kernel, channels of a group)."""
+        return P.reshape(*P.shape[:3], self.groups, *self.kernel, -1)
 
 
 @dataclass(frozen=True)
@@ -144,3 +158,11 @@ def _image(layer, shape):
         raise ValueError(f"shape: got {tuple(shape)} for {layer}, expected an image "
                          "(height, width, channels)")
     return shape
+
+
+def _pair(name, given, least):
+    """(rows, columns) from a pair, or from a number for both."""
+    pair = given if isinstance(given, tuple | list) else (given, given)
+    if len(pair) != 2:
+        raise ValueError(f"{name}: got {given}, expected a whole number or two (rows, columns)")
+    return tuple(check_count(name, n, least=least) for n in pair)

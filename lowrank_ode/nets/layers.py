@@ -8,18 +8,18 @@
     gradient(dout, kept, *blocks) → grads         optional: backward where nobody asks for dA
 
 dA is the gradient of the loss with respect to A, dout that with respect to out. `low_rank = True`
-says that the first block, a weight, may be a LowRank, and asks for a rank; others are given None.
-`Dense` here and those in images.py are layers like anybody's own.
+says that the first block, a weight, may be a LowRank, and asks for a rank; `low_rank = k` that the
+first k blocks are such weights, and asks for a list of k ranks, if k > 1. Others are given None.
+`Dense` here and those in images.py and groups.py are layers like anybody's own.
 """
 
 import math
 from dataclasses import dataclass
-from numbers import Real
 
 import numpy as np
 
 from ..generators import generator
-from ..matrices import H, LowRank, check_count, dense, outer
+from ..matrices import H, LowRank, check_count, check_number, dense, outer
 from .activations import Activation, activated, activation_of, slope_of
 from .buffers import buffer
 from .gradients import gradient
@@ -29,7 +29,8 @@ FETCH = 16      # a number read from memory once more costs so many multiplicati
 
 @dataclass(frozen=True)
 class Dense:
-    """σ(W z + b) of the last axis, W (n, features) an ndarray or a LowRank, b (n, 1).
+    """σ(W z + b) of the last axis, W (n, features) an ndarray or a LowRank, b (n, 1); without bias
+    σ(W z), and W is the only block.
 
     With the rows of A as columns of Z it is σ(W Z + b 1ᵀ), and with Δ = ∂loss/∂(W Z + b 1ᵀ) the
     gradients are Δ Zᵀ, kept as these two factors, and Δ 1. For W = U S Vᴴ both passes multiply with
@@ -44,27 +45,28 @@ class Dense:
     n: int
     activation: str | Activation = "relu"
     gain: float | None = None
+    bias: bool = True
     low_rank = True
 
     def __post_init__(self):
         check_count("n", self.n)
         for gain in (activation_of(self.activation).gain, self.gain):
-            if gain is not None and not (isinstance(gain, Real) and 0 < gain < math.inf):
-                raise ValueError(f"gain: got {gain}, expected a number > 0")
+            if gain is not None:
+                check_number("gain", gain, "a number > 0", lambda gain: 0 < gain < math.inf)
 
     def shape(self, inputs):
         return *inputs[:-1], self.n
 
     def blocks(self, inputs):
-        return (self.n, inputs[-1]), (self.n, 1)
+        return ((self.n, inputs[-1]), (self.n, 1))[:1 + self.bias]
 
     def init(self, rng, inputs, rank, dtype):
         gain = activation_of(self.activation).gain if self.gain is None else self.gain
         start = _dense_start if rank is None else _lowrank_start
         W = start(generator(rng), self.n, inputs[-1], rank, gain, dtype)
-        return W, np.zeros((self.n, 1), dtype)
+        return (W, np.zeros((self.n, 1), dtype))[:1 + self.bias]
 
-    def forward(self, A, W, b):
+    def forward(self, A, W, b=0):
         out = buffer((*A.shape[:-1], self.n), np.result_type(A, W.dtype, b))
         Z, Y, ZV = columns(A), columns(out), None
         if _in_factors(A, W):
@@ -73,11 +75,12 @@ class Dense:
             np.matmul(U, S @ H(ZV), out=Y)
         else:
             np.matmul(dense(W), Z, out=Y)
-        Y += b
+        if self.bias:
+            Y += b
         out = activated(self.activation, out)
         return out, (A, out, ZV)
 
-    def backward(self, dout, kept, W, b):
+    def backward(self, dout, kept, W, b=0):
         grads, DU = self._back(dout, kept, W)
         dA = buffer(kept[0].shape, dout.dtype)
         if DU is None:
@@ -86,11 +89,11 @@ class Dense:
             np.matmul(W.V, H(DU @ W.S), out=columns(dA))
         return dA, grads
 
-    def gradient(self, dout, kept, W, b):
+    def gradient(self, dout, kept, W, b=0):
         return self._back(dout, kept, W)[0]
 
     def _back(self, dout, kept, W):
-        """((∇_W, ∇_b), ΔᴴU or None): (Δ Zᵀ, Δ 1), and Δᵀ in place of dout."""
+        """((∇_W, ∇_b), ΔᴴU or None): (Δ Zᵀ, Δ 1) or (Δ Zᵀ,), and Δᵀ in place of dout."""
         A, out, ZV = kept
         dout *= slope_of(self.activation, out)
         Z, D = columns(A), columns(dout)
@@ -99,12 +102,17 @@ class Dense:
             G = D @ H(Z)
         else:
             G = outer(D, Z) if DU is None else gradient(W, H(D), H(Z), DU, ZV)
-        return (G, D @ np.ones((D.shape[1], 1), D.dtype)), DU
+        return ((G, sums(D)) if self.bias else (G,)), DU
 
 
 def columns(A):
     """(features, rows): the last axis of A as columns, one for each example or pixel; a view."""
     return A.reshape(-1, A.shape[-1]).T
+
+
+def sums(D):
+    """Δ 1, (features, 1)."""
+    return D @ np.ones((D.shape[1], 1), D.dtype)
 
 
 def _in_factors(A, W):

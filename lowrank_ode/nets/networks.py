@@ -47,7 +47,9 @@ class Network:
                              "expected a weight, and a row of outputs")
 
     def __str__(self):
-        return "-".join(map(str, (self.inputs, *(m for m, _ in self.weight_shapes))))
+        outputs = [A[-1] for layer, A in zip(self.layers, self._shapes[1:], strict=True)
+                   if count_of_weights(layer)]
+        return "-".join(map(str, (self.inputs, *outputs)))
 
     @property
     def inputs(self):
@@ -61,14 +63,20 @@ class Network:
     @cached_property
     def weight_shapes(self):
         """(outputs, inputs) of each weight that may be of low rank."""
-        return [shapes[0] for layer, shapes in zip(self.layers, self._blocks, strict=True)
-                if _has_rank(layer)]
+        return [shape for layer, shapes in zip(self.layers, self._blocks, strict=True)
+                for shape in shapes[:count_of_weights(layer)]]
 
     @cached_property
     def weight_places(self):
         """Where each of these is among the blocks of all layers."""
         starts = accumulate(map(len, self._blocks), initial=0)
-        return [k for k, layer in zip(starts, self.layers, strict=False) if _has_rank(layer)]
+        return [start + k for start, layer in zip(starts, self.layers, strict=False)
+                for k in range(count_of_weights(layer))]
+
+    @property
+    def weights_of_the_last(self):
+        """How many of these are those of the last layer that has any."""
+        return next(filter(None, map(count_of_weights, reversed(self.layers))))
 
     @cached_property
     def _shapes(self):
@@ -96,10 +104,26 @@ class Network:
         rng, dtype = generator(rng), np.dtype(dtype)
         if dtype.kind not in "fc":
             raise ValueError(f"dtype: got {dtype}, expected one of floats")
-        ranks, blocks = iter(check_ranks(rank, len(self.weight_shapes))), []
-        for layer, inputs in zip(self.layers, self._shapes, strict=False):
-            blocks += layer.init(rng, inputs, next(ranks) if _has_rank(layer) else None, dtype)
+        counts, blocks = [*map(count_of_weights, self.layers)], []
+        ranks = iter(check_ranks(rank, sum(counts), self.weights_of_the_last))
+        for layer, count, inputs in zip(self.layers, counts, self._shapes, strict=False):
+            own = [next(ranks) for _ in range(count)] or [None]
+            blocks += layer.init(rng, inputs, own if count > 1 else own[0], dtype)
         return DirectSum(blocks)
+
+    def split(self, params):
+        """The blocks of each layer, a list a layer; ValueError if params do not fit the layers, or
+        are no floats."""
+        shapes = [shape for own in self._blocks for shape in own]
+        if [X.shape for X in blocks_of(params)] != shapes:
+            raise ValueError(f"params: blocks of shapes {[X.shape for X in params.blocks]}, "
+                             f"expected {shapes}")
+        for k, X in enumerate(params.blocks):
+            if isinstance(X, np.ma.MaskedArray) or X.dtype.kind not in "fc":
+                raise ValueError(f"params.blocks[{k}]: got {type(X).__name__} of {X.dtype}, "
+                                 "expected floats, none of them masked")
+        blocks = iter(params.blocks)
+        return [[next(blocks) for _ in shapes] for shapes in self._blocks]
 
     def value_and_grad(self, params, x, labels):
         """Loss of the batch x (batch, inputs) with labels (batch,), and its gradient, a DirectSum
@@ -163,28 +187,15 @@ class Network:
         labels = class_indices(labels, self.classes, len(outputs))
         return (outputs.argmax(axis=1) == labels).mean()
 
-    def check_params(self, params):
-        """ValueError unless these are blocks of floats, of the shapes of this network."""
-        shapes = [shape for own in self._blocks for shape in own]
-        if [X.shape for X in blocks_of(params)] != shapes:
-            raise ValueError(f"params: blocks of shapes {[X.shape for X in params.blocks]}, "
-                             f"expected {shapes}")
-        for k, X in enumerate(params.blocks):
-            if isinstance(X, np.ma.MaskedArray) or X.dtype.kind not in "fc":
-                raise ValueError(f"params.blocks[{k}]: got {type(X).__name__} of {X.dtype}, "
-                                 "expected floats, none of them masked")
-
     def _checked(self, params, x):
         """The blocks of each layer; x as inputs of the first, in the precision of the weights."""
-        self.check_params(params)
+        own = self.split(params)
         dtype = params.blocks[0].dtype
         x = numerical("x", x, "biufc" if dtype.kind == "c" else "biuf").astype(dtype, copy=False)
         if x.ndim != 2 or x.shape[0] == 0 or x.shape[1] != self.inputs:
             raise ValueError(f"x: shape {x.shape}, expected (batch ≥ 1, {self.inputs})")
         if not np.isfinite(x).all():
             raise ValueError("x: NaN or Inf, expected finite numbers")
-        blocks = iter(params.blocks)
-        own = [[next(blocks) for _ in shapes] for shapes in self._blocks]
         return own, x.reshape(len(x), *self.shape)
 
 
@@ -197,21 +208,23 @@ def _with_an_example_a_row(delta, outputs):
     return np.array(delta.T, dtype=outputs.dtype, order="C")
 
 
-def check_ranks(rank, layers):
-    """A rank for each of so many layers, None for a dense one: `rank` if it is a sequence; else
-    that of the hidden layers, the last dense.
+def check_ranks(rank, weights, last=1):
+    """A rank for each of so many weights, None for a dense one: `rank` if it is a sequence; else
+    that of the hidden layers, the last layer dense, which has the `last` of the weights.
 
     Raises ValueError for a sequence of another length, and for a number without hidden layers.
     """
-    if rank is not None and np.ndim(rank) == 0 and layers == 1:
+    number = np.ndim(rank) == 0
+    if number and rank is not None and weights == last:
         raise ValueError(f"rank: got {rank} for a single layer, which it would leave dense, "
-                         f"expected [{rank}] or None")
-    ranks = [rank] * (layers - 1) + [None] if np.ndim(rank) == 0 else rank
-    if len(ranks) != layers:
+                         f"expected {[rank] * last} or None")
+    ranks = [rank] * (weights - last) + [None] * last if number else rank
+    if len(ranks) != weights:
         raise ValueError(f"rank: got {len(ranks)} entries, "
-                         f"expected one for each of {layers} layers")
+                         f"expected one for each of {weights} weights")
     return ranks
 
 
-def _has_rank(layer):
-    return getattr(layer, "low_rank", False)
+def count_of_weights(layer):
+    """How many of its blocks, the first ones, are weights that may be of low rank."""
+    return int(getattr(layer, "low_rank", 0))
