@@ -10,11 +10,15 @@ import sys
 import time
 from pathlib import Path
 
+from lowrank_ode.console import open_console, stop
+
 NAMES = sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py"))
 CLOCK = [name for name in NAMES if name in ("ablation", "scaling", "timings")]
 
 
 def main(argv=None):
+    os.environ["MPLBACKEND"] = "agg"            # a notebook's, inherited, may not exist here
+    open_console()
     parser = argparse.ArgumentParser(prog="python -m figures", description="Compute the figures, "
                                      "write NAME.json and NAME.png, and print the tables. "
                                      "An interrupted run resumes where it stopped.")
@@ -55,7 +59,7 @@ def main(argv=None):
             picture = os.path.relpath(paths(name, args.scale)[1])
             print(f"{name}: {picture}", *tables(module, data).values(), sep="\n\n", flush=True)
     except (OSError, ImportError, ValueError, RuntimeError) as error:
-        sys.exit(f"error: {error}")
+        stop(error)
     except KeyboardInterrupt:
         sys.exit("interrupted: finished jobs are kept, the same command goes on from there")
 

@@ -35,7 +35,7 @@ def run_jobs(function, jobs, folder):
     the result, and the question that it answers. Jobs run here and in turn, or where a
     `joblib.parallel_config` around the call, such as `processes`, sends them. After an OSError (a
     full disk) no further job is handed out (several processes have their next ones already); after
-    any other error in a job the rest is run.
+    any other error in a job, or an exit, the rest is run.
 
     Before any job is run, ValueError: two keys have the same name, function is local, JSON cannot
     say the arguments, or a file there is not the answer to its question; OSError: folder takes no
@@ -108,7 +108,9 @@ def _answer(key, function, question, path):
     try:
         write_json(path, {**question, "result": function(**question["arguments"])})
         return key, read_json(path)["result"], None, False
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:              # SystemExit, too: it would end the other jobs
         frame = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{Path(frame.filename).name}, line {frame.lineno}"
         failure = f"{key}: {type(error).__name__}: {error} ({place})"

@@ -4,12 +4,13 @@ import argparse
 import importlib
 import sys
 from dataclasses import fields
-from math import isqrt
 
 import numpy as np
 
 from .compression import count_parameters
+from .console import open_console, stop
 from .data import load
+from .generators import generator
 from .integrators import BY_NAME
 from .nets import lenet5, mlp
 from .nets.activations import ACTIVATIONS
@@ -19,6 +20,7 @@ from .testing import check_integrator
 from .training import train
 
 SUBSTEPS = {"euler": euler, "heun": heun, "rk4": rk4}
+MANY = 1000             # training images, at most, that tell whether the loss has fallen
 
 EXAMPLES = """\
 examples:
@@ -38,7 +40,8 @@ how to choose:
   accuracy, 0.15 fewer. The rank falls in the first steps and can grow only where
   h ‖gradient‖ > τ ‖W‖, so start high (--rank).
   --method bug or projector_splitting keep the rank of the start; adaptive_bug with
-  --substeps euler is dlrt with three gradients.
+  --substeps euler is dlrt with three gradients. An option that a method does not have is an
+  error. So is a loss that is higher at the end than at the start: --lr or --tau is too large.
 """
 
 
@@ -69,8 +72,8 @@ def _about_the_network(p):
                    "or a folder of four IDX files, raw or .gz (default %(default)s)")
     p.add_argument("--net", choices=["mlp", "lenet5"], default="mlp",
                    help="fully connected, or two convolutions and two dense layers, for "
-                   "square images of 16×16 pixels at least (default %(default)s)")
-    p.add_argument("--widths", type=_list(int), default=[500, 500, 500, 500],
+                   "images of 16×16 pixels at least (default %(default)s)")
+    p.add_argument("--widths", type=_list(int),
                    help="hidden widths of the mlp (default 500,500,500,500)")
     p.add_argument("--activation", choices=ACTIVATIONS, default="relu",
                    help="of the hidden layers (default %(default)s)")
@@ -79,12 +82,12 @@ def _about_the_network(p):
 def _about_the_training(p):
     p.add_argument("--method", choices=BY_NAME, default="dlrt",
                    help="integrator (default %(default)s)")
-    p.add_argument("--tau", type=float, default=0.1,
-                   help="relative tolerance of the rank-adaptive methods (default %(default)s)")
-    p.add_argument("--substeps", choices=SUBSTEPS, default="euler",
-                   help="of the methods that have substeps (default %(default)s)")
+    p.add_argument("--tau", type=float,
+                   help="relative tolerance of the rank-adaptive methods, below 1 (default 0.1)")
+    p.add_argument("--substeps", choices=SUBSTEPS,
+                   help="of the methods that have substeps (default euler)")
     p.add_argument("--rank", type=int,
-                   help="rank of the start, no matter with --method dense "
+                   help="rank of the start, but for --method dense "
                    "(default: a quarter of the narrowest layer)")
     p.add_argument("--lr", type=_list(float), default=[0.1],
                    help="step size h, or several that share the epochs (default 0.1)")
@@ -122,40 +125,73 @@ def check(target, seeds=None):
 
 def make_method(name, tau, substeps):
     """The integrator of that name with the options that it has."""
-    Method = BY_NAME[name]
-    has = {field.name for field in fields(Method)}
-    options = {"tau": tau, "tol": tau, "relative": True, "solve": SUBSTEPS[substeps]}
-    return Method(**{key: value for key, value in options.items() if key in has})
+    options = {"tau": tau, "tol": tau, "relative": True, "solve": SUBSTEPS.get(substeps)}
+    has = {field.name for field in fields(BY_NAME[name])}
+    return BY_NAME[name](**{key: value for key, value in options.items() if key in has})
+
+
+def settings_of(args):
+    """The options of `train` as a dict, the defaults of those that not all methods and networks
+    have filled in; None for what these have not.
+
+    Raises ValueError for an option that is given and would not be used, an empty --out, and for tau
+    out of [0, 1).
+    """
+    settings = vars(args).copy()
+    has = {field.name for field in fields(BY_NAME[args.method])}
+    for option, default, is_used, of in (
+            ("tau", 0.1, has & {"tau", "tol"}, "method"),
+            ("substeps", "euler", "solve" in has, "method"),
+            ("rank", None, args.method != "dense", "method"),
+            ("widths", [500, 500, 500, 500], args.net == "mlp", "net")):
+        if settings[option] is None:
+            settings[option] = default if is_used else None
+        elif not is_used:
+            raise ValueError(f"--{option}: got {settings[option]}, "
+                             f"expected none with --{of} {settings[of]}, which does not use it")
+    if args.out == "":
+        raise ValueError("--out: got an empty name, expected a file")
+    if settings["tau"] is not None and not 0 <= settings["tau"] < 1:
+        raise ValueError(f"--tau: got {args.tau}, expected at least 0 and less than 1: "
+                         "from 1 on a step cuts off all but one direction")
+    return settings
+
+
+def start(settings, data, rng):
+    """The network, and its parameters at the start; the rank is filled in."""
+    widths, activation = settings["widths"], settings["activation"]
+    net = (mlp([data.x.shape[1], *widths, data.classes], activation) if settings["net"] == "mlp"
+           else lenet5(data.shape, data.classes, activation))
+    if settings["method"] != "dense" and settings["rank"] is None:
+        settings["rank"] = max(1, min(map(min, net.weight_shapes[:-1]), default=1) // 4)
+    return net, net.init(rng, settings["rank"], np.float32)
 
 
 def run(args):
-    """Train as the parsed arguments tell; each finished epoch is printed, and written to --out."""
-    if args.out:
+    """Train as the parsed arguments tell; each finished epoch is written to --out, and printed.
+
+    SystemExit with exit code 1 if it is interrupted, or the loss is higher at the end.
+    """
+    settings, rng = settings_of(args), generator(args.seed, "--seed")
+    if args.out is not None:
         check_writable(args.out)
-    method, data = make_method(args.method, args.tau, args.substeps), load(args.data)
-    inputs = data.x.shape[1]
-    net = (mlp([inputs, *args.widths, data.classes], args.activation) if args.net == "mlp"
-           else lenet5((isqrt(inputs), isqrt(inputs), 1), data.classes, args.activation))
-    rng = np.random.default_rng(args.seed)
-    narrowest = min(map(min, net.weight_shapes[:-1]), default=1)
-    rank = max(1, narrowest // 4) if args.rank is None else args.rank
-    rank = None if args.method == "dense" else rank
-    params = net.init(rng, rank, np.float32)
+    method, data = make_method(args.method, settings["tau"], settings["substeps"]), load(args.data)
+    net, params = start(settings, data, rng)
     dense_count = sum((n + 1) * m for m, n in net.weight_shapes)
-    print(f"data: {data.name}\n"
-          f"network: {net}, {args.activation}; start rank {rank or 'full'}; {method}")
-    result = {"settings": {**vars(args), "rank": rank}, "data": data.name, "records": []}
+    print(f"data: {data.name}\nnetwork: {net}, {args.activation}; "
+          f"start rank {settings['rank'] or 'full'}; {method}")
+    result = {"settings": settings, "data": data.name, "records": []}
     try:
         for record in train(net, params, data, method, args.lr, args.batch, args.epochs, rng,
                             progress=_progress, drop=args.drop, decay=args.decay):
             count = count_parameters(record.params)
             result["records"].append({**record.summary(), "parameters": count,
                                       "compression": 1 - count / dense_count})
+            if args.out:
+                write_json(args.out, result)
             print(f"epoch {record.epoch:3d}  loss {record.loss:.4f}  "
                   f"test accuracy {100 * record.accuracy:.2f} %  "
                   f"ranks {list(record.ranks)}  {record.seconds:.1f} s")
-            if args.out:
-                write_json(args.out, result)
     except KeyboardInterrupt:
         kept = f"; {args.out} holds the finished epochs" if args.out and result["records"] else ""
         sys.exit(f"interrupted{kept}")
@@ -163,14 +199,21 @@ def run(args):
           f"ranks          {', '.join(map(str, record.ranks)) or 'full'}\n"
           f"parameters     {count} of {dense_count}\n"
           f"compression    {100 * (1 - count / dense_count):.1f} %")
+    before, after = (net.value(P, data.x[:MANY], data.labels[:MANY])
+                     for P in (params, record.params))
+    if not after <= before:
+        sys.exit(f"error: the loss has grown, from {before:.4g} at the start to {after:.4g} "
+                 f"(of the first {MANY} training images): "
+                 f"--lr{'' if settings['tau'] is None else ', or --tau,'} is too large")
 
 
 def main(argv=None):
+    open_console()
     args = parser().parse_args(argv)
     try:
         check(args.target, args.seeds) if args.command == "check" else run(args)
     except (ValueError, OSError, ImportError) as error:
-        sys.exit(f"error: {error}")
+        stop(error)
     except KeyboardInterrupt:
         sys.exit("interrupted")
 

@@ -12,6 +12,7 @@ from functools import lru_cache, wraps
 
 import numpy as np
 
+from .generators import generator
 from .matrices import DirectSum, H, LowRank, best_approximation, dense, norm
 from .substeps import exact
 
@@ -72,7 +73,7 @@ class Schroedinger(Problem):
 def seeded(function):
     """`function` with a numpy Generator for its first argument, rng, a seed as well."""
     return wraps(function)(lambda rng, *args, **options:
-                           function(np.random.default_rng(rng), *args, **options))
+                           function(generator(rng), *args, **options))
 
 
 @seeded

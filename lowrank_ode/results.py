@@ -63,6 +63,8 @@ def check_writable(path):
 def _target_and_part(path):
     """The file meant by path, links followed, and a new name in the same folder to write to before
     it takes the file's place."""
+    if not os.fspath(path):
+        raise FileNotFoundError("path: got an empty name, expected that of a file")
     target = Path(os.path.realpath(path))
     if target.is_dir():
         raise IsADirectoryError(f"{path} is a folder, not a file to write")

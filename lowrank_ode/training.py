@@ -1,15 +1,18 @@
 """Training a network as one matrix ODE, W' = −∇L(W): where networks and integrators meet."""
 
 import time
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
-from .matrices import DirectSum, LowRank, check_count, check_state
-from .nets import Network
+from .generators import generator
+from .integrators import METHODS, Dense, method_of
+from .matrices import DirectSum, LowRank, check_count, check_number, check_state
+from .nets import Network, blocks_of
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Record:
     """What `train` tells: epoch and steps so far; since the record before, the mean batch loss
     (each before its step) and the seconds spent in steps (evaluation not counted); now, the
@@ -22,6 +25,10 @@ class Record:
     ranks: tuple
     seconds: float
     params: DirectSum
+
+    def __repr__(self):
+        return (f"<Record epoch {self.epoch}, step {self.step}: loss {self.loss:.4g}, accuracy "
+                f"{100 * self.accuracy:.2f} %, ranks {self.ranks}, {self.seconds:.1f} s>")
 
     def summary(self):
         """All but the parameters, as a dict for JSON."""
@@ -43,8 +50,9 @@ def gradient_field(net, x, labels, on_loss=None, decay=0.0):
 
 def train(net: Network, params, data, method, lr, batch_size=128, epochs=1, rng=None, every=None,
           progress=None, drop=0.0, decay=0.0):
-    """Train `net` from `params` with any integrator: a step of size h = lr along the gradient flow
-    of each minibatch. A generator of Records, one an epoch, one after each `every` steps if given.
+    """Train `net` from `params` with any integrator, or that of a name ("dlrt": with its defaults):
+    a step of size h = lr along the gradient flow of each minibatch. A generator of Records, one an
+    epoch, one after each `every` steps if given.
 
     data is a `lowrank_ode.data.Data`. lr is a number, or a sequence, at most as long as there are
     epochs, whose entries share these evenly: (0.2, 0.1) halves it at half time. Each batch is a
@@ -60,12 +68,15 @@ def train(net: Network, params, data, method, lr, batch_size=128, epochs=1, rng=
     do not depend on t, have no other time, and a method may do something else every so many steps.
 
     Raises ValueError, at once, for invalid arguments or data that do not fit the network; during
-    training, if the loss is not finite.
+    training, if the loss is not finite. Warns if the method is one for low rank and no weight is a
+    LowRank: a dense one stays dense, and nothing is compressed.
     """
     steps = _checked(net, data, lr, batch_size, epochs, every, drop, decay)
-    rng = np.random.default_rng(0 if rng is None else rng)
+    rng = generator(rng)
     check_state(params, "params")
     net.accuracy(params, data.test_x[:1], data.test_labels[:1])     # refuses other shapes
+    method = method_of(method)
+    _warn_of_dense(method, params)
 
     def records(params):
         step, losses, seconds = 0, [], 0.0
@@ -97,10 +108,20 @@ def train(net: Network, params, data, method, lr, batch_size=128, epochs=1, rng=
 
 def _checked(net, data, lr, batch_size, epochs, every, drop, decay):
     """The step sizes as an array; ValueError for arguments of `train` that are no good."""
+    if isinstance(net, type) or not hasattr(net, "value_and_grad"):
+        raise ValueError(f"net: got {net}, expected a Network")
+    if not hasattr(data, "test_labels"):
+        raise ValueError(f"data: got {type(data).__name__}, expected a lowrank_ode.data.Data")
     if data.x.shape[1] != net.inputs or data.classes > net.classes:
         raise ValueError(f"data: {data.x.shape[1]} inputs and {data.classes} classes, expected "
                          f"{net.inputs} and at most {net.classes} for this network")
-    steps = np.atleast_1d(np.asarray(lr, float))
+    shape = getattr(net, "shape", ())
+    if len(data.shape) == 3 == len(shape) and data.shape != shape:
+        raise ValueError(f"data: images of shape {data.shape}, expected {shape}")
+    try:
+        steps = np.atleast_1d(np.asarray(lr, float))
+    except (TypeError, ValueError):
+        steps = np.array([])
     if not (steps.ndim == 1 and steps.size and (steps > 0).all() and np.isfinite(steps).all()):
         raise ValueError(f"lr: got {lr}, expected a step size > 0, or several")
     for name, number in (("batch_size", batch_size), ("epochs", epochs),
@@ -109,13 +130,19 @@ def _checked(net, data, lr, batch_size, epochs, every, drop, decay):
     if len(steps) > epochs:
         raise ValueError(f"lr: got {len(steps)} step sizes, "
                          f"expected at most one for each of {epochs} epochs")
-    if not 0 <= drop < 1:
-        raise ValueError(f"drop: got {drop}, expected a probability in [0, 1)")
-    if not 0 <= decay < np.inf:
-        raise ValueError(f"decay: got {decay}, expected a number ≥ 0")
+    check_number("drop", drop, "a probability in [0, 1)", lambda drop: 0 <= drop < 1)
+    check_number("decay", decay, "a number ≥ 0", lambda decay: 0 <= decay < np.inf)
     return steps
+
+
+def _warn_of_dense(method, params):
+    is_low_rank = isinstance(method, METHODS) and not isinstance(method, Dense)
+    if is_low_rank and not any(isinstance(X, LowRank) for X in params.blocks):
+        warnings.warn(f"params: no LowRank among the blocks, so that {type(method).__name__} "
+                      "compresses nothing: start from net.init(rng, rank=…) or pruned(params, …)",
+                      stacklevel=3)
 
 
 def ranks(params):
     """Ranks of the LowRank blocks, in order."""
-    return tuple(X.rank for X in params.blocks if isinstance(X, LowRank))
+    return tuple(X.rank for X in blocks_of(params) if isinstance(X, LowRank))

@@ -71,6 +71,31 @@ def test_an_activation_of_ones_own_has_right_gradients(activation):
         assert worst_defect(mlp([5, 6, 7, 4], planted)) > 1e-8
 
 
+class Dropping(Dense):
+    """Planted: what the activation returns is dropped, what it leaves in its argument is used."""
+
+    def forward(self, A, W, b):
+        value = Activation(lambda a: activations.activation_of(self.activation).value(a) * 0 + a,
+                           lambda z: z)
+        out, (A, _, ZV) = Dense(self.n, value).forward(A, W, b)
+        return out, (A, out, ZV)
+
+
+@pytest.mark.parametrize("activation", [NEW, OVERWRITING], ids=["a new array", "overwritten"])
+def test_a_value_that_is_dropped_is_seen_in_the_outputs_and_in_the_gradient(activation):
+    """It passes where the argument is overwritten, and only there."""
+    def network(layer):
+        return Network((5,), (layer(6, activation), layer(7, activation), Dense(4, "identity")))
+
+    params, x, _ = draw(network(Dense), np.random.default_rng(0), (2, None, 3))
+    Z = x.T
+    for k in (0, 2, 4):
+        Z = (np.arcsinh if k < 4 else np.positive)(params.blocks[k] @ Z + params.blocks[k + 1])
+    for layer, right in ((Dense, True), (Dropping, activation is OVERWRITING)):
+        assert (np.abs(network(layer).outputs(params, x) - Z.T).max() <= 1e-13) == right
+        assert (worst_defect(network(layer)) <= 1e-12) == right
+
+
 @pytest.mark.parametrize("make", [lambda activation: mlp([25, 9, 8, 3], activation),
                                   lambda activation: lenet5((16, 16, 1), 3, activation)],
                          ids=["mlp", "lenet5"])
@@ -170,6 +195,9 @@ def test_labels_go_to_a_loss_of_ones_own_as_they_are_and_a_step_takes_it_down():
     (lambda: lenet5(activation="sigmoid"), "activation: got 'sigmoid'"),
     (lambda: mlp([5, 4, 3], np.tanh), "activation: got <ufunc 'tanh'>, expected an Activation"),
     (lambda: mlp([5, 4, 3], None), "activation: got None"),
+    (lambda: mlp([5, 4, 3], ["relu"]), r"activation: got \['relu'\], expected an Activation or one"),
+    (lambda: lenet5(activation={"relu": 1}), "activation: got {'relu': 1}, expected an Act"),
+    (lambda: mlp([5, 4], loss=["cross_entropy"]), r"loss: got \['cross_entropy'\], expected a fun"),
     (lambda: mlp([5, 4], loss="hinge"), "loss: got 'hinge', expected a function of outputs"),
     (lambda: Network((5,), (Dense(2),), None), "loss: got None, expected a function")])
 def test_an_unknown_activation_or_loss_is_refused_by_name(make, message):

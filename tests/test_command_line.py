@@ -7,23 +7,24 @@ import sys
 
 import numpy as np
 import pytest
-from idx_files import folder_of
+from idx_files import TEST_IMAGES, TRAIN_IMAGES, folder_of
 
 from lowrank_ode import DLRT
 from lowrank_ode import __main__ as command_line
 from lowrank_ode.__main__ import BY_NAME, main, make_method
 from lowrank_ode.matrices import dense, norm
-from lowrank_ode.nets import mlp
+from lowrank_ode.nets import lenet5, mlp
 from lowrank_ode.substeps import euler, heun, rk4
 from lowrank_ode.training import ranks, train
 
-QUICK = ["train", "--data", "digits", "--widths", "20,20", "--epochs", "2",
-         "--rank", "5", "--lr", "0.1"]
+SHORT = ["train", "--data", "digits", "--widths", "20,20", "--epochs", "2", "--lr", "0.1"]
+QUICK = [*SHORT, "--rank", "5"]
 
 
 @pytest.mark.parametrize("method", BY_NAME)
 def test_every_method_trains_from_the_command_line(method, tmp_path, capsys):
-    main([*QUICK, "--method", method, "--out", str(tmp_path / "run.json")])
+    main([*(SHORT if method == "dense" else QUICK), "--method", method,
+          "--out", str(tmp_path / "run.json")])
     said, result = capsys.readouterr().out, json.loads((tmp_path / "run.json").read_text())
     assert result["settings"]["method"] == method and result["settings"]["seed"] == 0
     assert "digits (1438" in result["data"]
@@ -32,7 +33,11 @@ def test_every_method_trains_from_the_command_line(method, tmp_path, capsys):
                                          "parameters", "compression"}
     assert f"test accuracy  {100 * result['records'][-1]['accuracy']:.2f} %" in said
     assert "compression" in said and "digits (1438" in said
-    assert result["settings"]["rank"] == (None if method == "dense" else 5)
+    settings, made = result["settings"], make_method(method, 0.1, "euler")
+    assert settings["rank"] == (None if method == "dense" else 5)
+    assert settings["widths"] == [20, 20]
+    assert settings["tau"] == (0.1 if {"tau", "tol"} & vars(made).keys() else None)
+    assert settings["substeps"] == ("euler" if "solve" in vars(made) else None)
 
 
 def test_parameters_and_compression_are_those_of_the_ranks(tmp_path, capsys):
@@ -124,8 +129,61 @@ def test_a_folder_of_idx_files_is_data(tmp_path, capsys):
     assert "IDX files" in capsys.readouterr().out
 
 
+def test_a_method_takes_the_options_that_it_has_and_no_others():
+    """Whether it has one is told by its signature."""
+    for name, Method in BY_NAME.items():
+        has = inspect.signature(Method).parameters
+        for options, needs in ((["--tau", "0.2"], {"tau", "tol"}),
+                               (["--substeps", "rk4"], {"solve"})):
+            asked = command_line.parser().parse_args([*SHORT, "--method", name, *options])
+            if needs & has.keys():
+                assert options[1] == str(command_line.settings_of(asked)[options[0][2:]])
+            else:
+                with pytest.raises(ValueError, match=f"{options[0]}: got .* --method {name}"):
+                    command_line.settings_of(asked)
+
+
+def test_images_that_are_not_square_train_lenet5_as_they_are(tmp_path, ask):
+    """18 × 32 pixels are as many as 24 × 24."""
+    rng = np.random.default_rng(0)
+    images = {name: rng.integers(256, size=(n, 18, 32), dtype=np.uint8)
+              for name, n in ((TRAIN_IMAGES, 5), (TEST_IMAGES, 2))}
+    folder = folder_of(tmp_path / "idx", changed=images)
+    asked = ask("--data", str(folder), "--net", "lenet5")
+    assert asked["net"] == lenet5((18, 32, 1), 3)
+    colour = {name: np.repeat(x[..., None], 3, axis=3) for name, x in images.items()}
+    assert ask("--data", str(folder_of(tmp_path / "colour", changed=colour)),
+               "--net", "lenet5")["net"] == lenet5((18, 32, 3), 3)
+
+
+@pytest.mark.parametrize("lr, method, stops", [
+    ("50", "dlrt", "--lr, or --tau, is too large"), ("50", "bug", "--lr is too large"),
+    ("0.1", "dlrt", None)])
+def test_a_loss_that_has_grown_is_an_error_and_the_run_is_written(
+        lr, method, stops, tmp_path, capsys):
+    options = [*QUICK, "--lr", lr, "--method", method, "--out", str(tmp_path / "run.json")]
+    if stops:
+        with pytest.raises(SystemExit, match=r"error: the loss has grown, from 2\.\d+ at the start "
+                           rf"to \d+.*: {stops}$"):
+            main(options)
+    else:
+        main(options)
+    assert "compression" in capsys.readouterr().out
+    assert len(json.loads((tmp_path / "run.json").read_text())["records"]) == 2
+
+
 @pytest.mark.parametrize("options, message", [
-    (["--tau", "-1"], "tau: got -1"), (["--rank", "0"], "rank: got 0"),
+    (["--tau", "-1"], "--tau: got -1.0"), (["--tau", "nan"], "--tau: got nan"),
+    (["--tau", "2"], "--tau: got 2.0, expected at least 0 and less than 1: from 1 on a step cuts"),
+    (["--tau", "1", "--method", "adaptive_bug"], "--tau: got 1.0"),
+    (["--seed", "-1"], "--seed: got -1, expected a numpy Generator or a seed, a whole number ≥ 0"),
+    (["--out", ""], "--out: got an empty name, expected a file"),
+    (["--tau", "0.1", "--method", "bug"],
+     "--tau: got 0.1, expected none with --method bug, which does not use it"),
+    (["--substeps", "euler"],
+     "--substeps: got euler, expected none with --method dlrt, which does not use it"),
+    (["--method", "dense"], "--rank: got 5, expected none with --method dense"),
+    (["--net", "lenet5"], "--widths: got [20, 20], expected none with --net lenet5"), (["--rank", "0"], "rank: got 0"),
     (["--rank", "21"], "rank: got 21"), (["--lr", "0"], "lr: got"),
     (["--batch", "0"], "batch_size: got 0"), (["--epochs", "0"], "epochs: got 0"),
     (["--widths", "0"], "widths: got"), (["--data", "mnist6k"], "unknown data 'mnist6k'"),

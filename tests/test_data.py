@@ -24,7 +24,7 @@ from idx_files import (
     zipped_or_not,
 )
 
-from lowrank_ode.data import Data, load, read_idx
+from lowrank_ode.data import Data, hold_out, load, read_idx
 
 
 @zipped_or_not
@@ -84,6 +84,7 @@ VALID = dict(name="mine", x=np.ones((4, 3)), labels=np.array([0, 1, 2, 0]), test
 def test_valid_data_is_kept_as_it_is_and_cannot_be_changed():
     made = Data(**VALID)
     assert all(getattr(made, name) is value for name, value in VALID.items())
+    assert made.shape == (3,) and Data(**VALID, shape=(1, 3, 1)).shape == (1, 3, 1)
     with pytest.raises(FrozenInstanceError):
         made.classes = 4
 
@@ -113,6 +114,15 @@ def test_valid_data_is_kept_as_it_is_and_cannot_be_changed():
     (dict(test_labels=np.array([1, 3])),
      r"test_labels: expected integers in \[0, 3\), found 1 to 3"),
     (dict(test_x=np.ones((2, 4))), "test_x: expected 3 columns, as in x, found 4"),
+    *((dict([(name, np.ma.masked_equal(VALID[name], 1))]),
+       rf"{name}: expected an array .*, found a MaskedArray of shape .* of (float|int)64")
+      for name in ("x", "labels", "test_x", "test_labels")),
+    (dict(x=np.ones((4, 3)).view(np.matrix)), "x: expected .*, found a matrix of shape"),
+    *((dict(classes=wrong), f"classes: expected a whole number ≥ 1, found {wrong}")
+      for wrong in (0, -3, 3.0, "3", None)),
+    *((dict(shape=wrong), r"shape: expected \(height, width, channels\) or \(inputs,\) of 3 "
+       f"numbers, found {re.escape(str(wrong))}")
+      for wrong in ((4,), (3, 1), (1, 1, 1), (-1, -3, 1), (1.0, 3, 1), [1, 3, 1], 3, "abc")),
 ])
 def test_each_fault_in_data_is_refused_with_argument_and_value(changed, words):
     with pytest.raises(ValueError, match="^Data 'mine': " + words):
@@ -133,6 +143,26 @@ def test_a_folder_of_idx_files_is_data_with_pixels_0_to_255_scaled_to_one(tmp_pa
         assert found.x.min() == 0 and found.x.max() == 1
 
 
+@zipped_or_not
+@pytest.mark.parametrize("channels", [None, 1, 3])
+def test_the_shape_of_an_image_is_that_of_its_file_rows_columns_and_channels(
+        tmp_path, zipped, channels):
+    """Row after row in x, so that it is found again; held out images keep it."""
+    rng, tail = np.random.default_rng(0), () if channels is None else (channels,)
+    images = {name: rng.integers(256, size=(n, 18, 32, *tail), dtype=np.uint8)
+              for name, n in ((TRAIN_IMAGES, 5), (TEST_IMAGES, 2))}
+    found = load(folder_of(tmp_path, zipped, images))
+    assert found.shape == hold_out(found, 0.4).shape == (18, 32, channels or 1)
+    for x, name in ((found.x, TRAIN_IMAGES), (found.test_x, TEST_IMAGES)):
+        again = np.rint(255 * x.reshape(-1, *found.shape)).reshape(images[name].shape)
+        assert (again == images[name]).all()
+
+
+def test_data_print_a_line():
+    assert repr(Data(**VALID)) == ("<Data mine: x (4, 3) of float64, examples of shape (3,), "
+                                   "3 classes>")
+
+
 def test_a_raw_file_is_read_before_a_gzipped_one(tmp_path):
     folder_of(tmp_path, zipped=True, changed={TRAIN_LABELS: LABELS[::-1]})
     np.testing.assert_array_equal(load(folder_of(tmp_path)).labels, LABELS)
@@ -143,7 +173,7 @@ def test_a_raw_file_is_read_before_a_gzipped_one(tmp_path):
     (TEST_LABELS, None, FileNotFoundError,
      rf"no file {TEST_LABELS} or {TEST_LABELS}\.gz in the folder"),
     (TRAIN_IMAGES, IMAGES, ValueError,
-     rf"{TRAIN_IMAGES} from .*: expected images \(N, rows, columns\).*\(5, 6\)"),
+     rf"{TRAIN_IMAGES} from .*: expected images \(N, rows, columns\[, channels\]\).*\(5, 6\)"),
     (TRAIN_LABELS, IMAGES, ValueError,
      rf"{TRAIN_LABELS} from .*: expected labels \(N,\).*\(5, 6\)"),
     (TEST_IMAGES, FOUR[TEST_IMAGES][:0], ValueError,
@@ -156,8 +186,13 @@ def test_a_raw_file_is_read_before_a_gzipped_one(tmp_path):
      "test_labels: expected one label for each of the 2 rows of test_x, found 5"),
     (TEST_LABELS, LABELS[:2] + 2, ValueError,
      r"test_labels: expected integers in \[0, 3\), found 2 to 3"),
-    (TEST_IMAGES, FOUR[TEST_IMAGES][:, 1:], ValueError,
-     "test_x: expected 6 columns, as in x, found 4"),
+    *((TEST_IMAGES, other, ValueError,
+       rf"{TEST_IMAGES} from .*: expected images of shape \(3, 2\), as in {TRAIN_IMAGES}, "
+       rf"found {re.escape(str(other.shape[1:]))}")
+      for other in (FOUR[TEST_IMAGES][:, 1:], FOUR[TEST_IMAGES].reshape(2, 2, 3),
+                    FOUR[TEST_IMAGES][..., None])),
+    (TRAIN_LABELS, LABELS[:, None], ValueError,
+     rf"{TRAIN_LABELS} from .*: expected labels \(N,\).*\(5, 1\)"),
 ])
 def test_each_fault_in_a_folder_is_refused_and_the_folder_named(
         tmp_path, zipped, name, array, error, words):
@@ -166,8 +201,8 @@ def test_each_fault_in_a_folder_is_refused_and_the_folder_named(
     assert str(tmp_path) in str(caught.value)
 
 
-@pytest.mark.parametrize("source", ["mnits", "", "no/such/folder", "MNIST", __file__])
+@pytest.mark.parametrize("source", ["mnits", "", "no/such/folder", "MNIST", __file__, None, 5])
 def test_an_unknown_name_is_refused_with_the_known_ones(source):
-    with pytest.raises(ValueError, match=f"{re.escape(source)}': expected 'mnist', 'mnist5k', "
+    with pytest.raises(ValueError, match=f"'{re.escape(str(source))}': expected 'mnist', 'mnist5k', "
                        "'digits' or the path of a folder"):
         load(source)

@@ -32,9 +32,21 @@ def unreachable(content):
 
 
 # what a mirror makes of a file
+class Unheard(Exception):
+    """Of a library that nobody expects."""
+
+
+def broken(content):
+    raise RuntimeError("can't start new thread")
+
+
+def unheard(content):
+    raise Unheard
+
+
 SERVES = {"well": gzip.compress, "html": lambda content: b"<html>sign in</html>",
           "tampered": lambda content: gzip.compress(content[:-1] + b"x"),
-          "unreachable": unreachable}
+          "unreachable": unreachable, "broken": broken, "unheard": unheard}
 
 
 @pytest.fixture
@@ -107,7 +119,7 @@ def test_mnist_is_downloaded_once_with_a_bar_where_tqdm_is_and_then_comes_from_t
         assert web.bars == {tqdm is not None}
 
 
-@pytest.mark.parametrize("bad", ["unreachable", "html", "tampered"])
+@pytest.mark.parametrize("bad", ["unreachable", "html", "tampered", "broken", "unheard"])
 def test_the_second_mirror_serves_when_the_first_fails(web, bad):
     web.mirrors[MIRRORS[0]] = bad
     np.testing.assert_array_equal(load("mnist").labels, LABELS)
@@ -116,7 +128,9 @@ def test_the_second_mirror_serves_when_the_first_fails(web, bad):
 
 
 @pytest.mark.parametrize("bad, reason", [("unreachable", "no route to host"),
-                                         ("html", "wrong magic"), ("tampered", "wrong SHA-256")])
+                                         ("html", "wrong magic"), ("tampered", "wrong SHA-256"),
+                                         ("broken", "can't start new thread"),
+                                         ("unheard", "Unheard")])
 def test_when_all_mirrors_fail_the_error_says_what_to_do_and_the_cache_stays_clean(
         web, bad, reason):
     web.mirrors = dict.fromkeys(MIRRORS, bad)
@@ -160,7 +174,8 @@ def source(request):
 def test_sizes_types_and_range_are_as_documented(source):
     found, (n, m, inputs) = source.data, source.sizes
     assert found.x.shape == (n, inputs) and found.test_x.shape == (m, inputs)
-    assert found.classes == 10
+    side = int(np.sqrt(inputs))
+    assert found.classes == 10 and found.shape == (side, side, 1)
     assert found.name.startswith(f"{source.name} ({n} train / {m} test images, ")
     assert found.x.dtype == found.test_x.dtype == np.float32
     assert found.labels.dtype == found.test_labels.dtype == np.int64
@@ -202,6 +217,9 @@ def test_the_split_is_that_of_the_rng_given():
     default, zero, one, seed = (load("digits", rng).x for rng in rngs)
     assert np.array_equal(default, zero) and np.array_equal(one, seed)
     assert not np.array_equal(default, one)
+    for wrong in (-1, 0.5, "seed"):
+        with pytest.raises(ValueError, match=f"rng: got {wrong!r}, expected a numpy Generator or "):
+            load("digits", wrong)
 
 
 @pytest.mark.parametrize("fraction", [0.1, 0.25, 0.9])
@@ -217,6 +235,8 @@ def test_images_held_out_are_training_images_as_many_of_each_class_and_in_no_oth
     assert "validation" in part.name
     few = replace(data, labels=data.labels % 2)
     assert hold_out(few, fraction).classes == 10      # the network keeps its outputs
-    for wrong in (0, 1, -0.5, np.nan):
+    for wrong in (0, 1, -0.5, np.nan, None, "0.5", [0.5]):
         with pytest.raises(ValueError, match="fraction: got"):
             hold_out(data, wrong)
+    with pytest.raises(ValueError, match="data: got digits, expected Data, as of load"):
+        hold_out("digits", fraction)

@@ -11,14 +11,16 @@ WIDEST, LONGEST = 100, 35
 A_STEP_SAYS = {"DirectSum", "H", "LowRank", "augment", "blockwise", "check_number", "check_truncation", "leading",
                "orth", "outer", "restrict", "retract", "truncate"}
 MAY_IMPORT = {
-    "matrices": set(), "data": set(), "results": set(), "substeps": {"matrices"}, "nets": {"matrices"},
-    "fields": {"matrices"}, "integrators": {"matrices", "substeps", "fields"}, "problems": {"matrices", "substeps"},
+    "matrices": set(), "generators": set(), "idx": set(), "results": set(), "console": set(),
+    "data": {"generators", "idx"}, "substeps": {"matrices"}, "nets": {"generators", "matrices"},
+    "fields": {"matrices"}, "integrators": {"matrices", "substeps", "fields"}, "problems": {"matrices", "substeps", "generators"},
     "flow": {"matrices", "substeps", "fields", "integrators"},
-    "training": {"matrices", "nets", "integrators", "flow", "substeps"},
+    "training": {"matrices", "nets", "integrators", "flow", "substeps", "generators"},
     "testing": {"matrices", "substeps", "integrators", "problems", "flow", "nets"},
     "__init__": {"matrices", "integrators", "flow"},
     "compression": {"matrices", "fields", "nets"},
-    "__main__": {"matrices", "compression", "substeps", "integrators", "nets", "training", "data", "results", "flow", "testing"},
+    "__main__": {"matrices", "compression", "substeps", "integrators", "nets", "training", "data", "results", "flow", "testing",
+                 "generators", "console"},
 }
 
 

@@ -208,3 +208,12 @@ def test_a_folder_that_takes_no_file_is_refused_with_the_reason_and_the_path(tmp
                        match=r"cannot write a file there \(File name too long\): '.*n\.json'"):
         check_writable(path)
     assert not os.listdir(tmp_path)
+
+
+def test_an_empty_name_is_not_the_current_folder(tmp_path, monkeypatch):
+    """As of a variable that is not set."""
+    monkeypatch.chdir(tmp_path)
+    for attempt in (check_writable, lambda path: write_json(path, 1)):
+        with pytest.raises(FileNotFoundError, match="path: got an empty name, expected that of a"):
+            attempt("")
+    assert not os.listdir(tmp_path)

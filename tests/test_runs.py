@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from test_jobs import nap, started
 
 from figures import __main__, _run, scaling, stagnation, timings
-from figures._jobs import processes
+from figures._jobs import processes, run_jobs
 from lowrank_ode.results import read_json
 
 ROOT = Path(__file__).parent.parent
@@ -90,6 +90,32 @@ def test_the_command_names_a_refused_file_and_a_wrong_number_of_jobs(planted, ca
         __main__.main(["planted", "--jobs", "0"])
     assert "--jobs: got 0, expected at least 1" in capsys.readouterr().err
     assert not (planted / "log").exists()
+
+
+class Unheard(BaseException):
+    pass
+
+
+def ends(k, log):
+    """A job that means to end the program, in one way or another."""
+    nap(k, 0, log)
+    if k % 2:
+        raise {1: SystemExit("enough"), 3: GeneratorExit(), 5: Unheard("of")}[k]
+    return k
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_job_that_means_to_end_the_program_ends_itself_and_its_key_is_named(tmp_path, number):
+    jobs = {f"job {k}": {"k": k, "log": str(tmp_path / "log")} for k in range(7)}
+    with processes(number), pytest.raises(RuntimeError) as raised:
+        run_jobs(ends, jobs, tmp_path / "jobs")
+    first, *others = str(raised.value).splitlines()
+    assert first.startswith("of 7 jobs 3 failed and 0 were not started; 4 are kept in ")
+    for line, words in zip(sorted(others), ("job 1: SystemExit: enough", "job 3: GeneratorExit: ",
+                                            "job 5: Unheard: of"), strict=True):
+        assert line.startswith(f"{words} (test_runs.py, line ")
+    assert sorted(os.listdir(tmp_path / "jobs")) == [f"job {k}.json" for k in range(0, 7, 2)]
+    assert sorted(started(tmp_path / "log")) == list(range(7))
 
 
 def test_what_is_timed_runs_alone():

@@ -219,32 +219,3 @@ def test_every_example_is_seen_once_an_epoch_and_the_progress_bar_sees_every_bat
     assert sorted(Counting.seen) == sorted(data.x[:, 0]) and sizes == [50, 50, 20]
     list(train(NET, start(None), two_clouds(130), DLRT(), 0.1, progress=bar))
     assert sizes == [128, 2]
-
-
-@pytest.mark.parametrize("options, message", [
-    ({"lr": 0}, "lr: got 0"), ({"lr": -0.1}, "lr: got"), ({"lr": (0.1, np.nan)}, "lr: got"),
-    ({"lr": ()}, "lr: got"), ({"drop": 1}, "drop: got 1"), ({"drop": np.nan}, "drop: got nan"),
-    ({"drop": -0.1}, r"drop: got -0\.1, expected a probability in \[0, 1\)"),
-    ({"lr": (0.2, 0.1)}, "lr: got 2 step sizes, expected at most one for each of 1 epochs"),
-    ({"batch_size": 0}, "batch_size: got 0"), ({"batch_size": 2.5}, r"batch_size: got 2\.5"),
-    ({"epochs": 0}, "epochs: got 0"), ({"epochs": 1.5}, r"epochs: got 1\.5"),
-    ({"every": 0}, "every: got 0"), ({"net": mlp([5, 2])}, "data: 6 inputs"),
-    ({"net": mlp([6, 1])}, "2 classes"), ({"net": mlp([6, 3, 1])}, "2 classes"),
-    ({"params": DirectSum([LowRank(np.ones((20, 2)), np.eye(2), np.ones((6, 2)))])},
-     "params.blocks.*orthonormal"),
-    ({"params": mlp([6, 3, 2]).init(np.random.default_rng(0))}, "params: blocks of shapes"),
-    ({"params": best_approximation(np.ones((2, 6)), rank=1)}, "params: got LowRank, expected"),
-    ({"params": DirectSum([np.full((2, 6), np.inf), np.zeros((2, 1))])}, "params.blocks.*NaN or"),
-])
-def test_bad_arguments_are_refused_at_once(options, message):
-    arguments = {"net": NET, "params": start(None), "data": two_clouds(), "method": DLRT(), "lr": 1}
-    with pytest.raises(ValueError, match=message):
-        train(**arguments | options)            # not iterated: the error is raised by the call
-
-
-@pytest.mark.parametrize("method", [Dense(euler), DLRT()], ids=str)
-def test_a_step_size_that_blows_up_is_named_and_no_nan_is_returned(method):
-    net = mlp([6, 20, 20, 2], activation="relu", loss="mean_squares")
-    params = net.init(np.random.default_rng(0), None if isinstance(method, Dense) else 5)
-    with np.errstate(all="ignore"), pytest.raises(ValueError, match="step size"):
-        list(train(net, params, two_clouds(), method, lr=1e6, batch_size=20, epochs=50))

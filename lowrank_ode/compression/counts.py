@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..matrices import LowRank, check_count
+from ..nets import blocks_of
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,9 @@ def count_weights(shapes, ranks, convention="eval_KV"):
     30680
     """
     rule = _convention(convention)
+    if np.ndim(ranks) == 0:
+        raise ValueError(f"ranks: got {ranks}, expected one for each layer")
+    shapes = [check_layer(shape) for shape in shapes]
     if len(shapes) != len(ranks):
         raise ValueError(f"ranks: got {len(ranks)}, expected one for each of {len(shapes)} layers")
     for r, shape in zip(ranks, shapes, strict=True):
@@ -51,15 +57,23 @@ def count_weights(shapes, ranks, convention="eval_KV"):
                for (n, m), r in zip(shapes, ranks, strict=True))
 
 
+def check_layer(shape):
+    """(n outputs, m inputs) as ints; ValueError for another shape, that of a kernel say."""
+    if np.shape(shape) != (2,):
+        raise ValueError(f"shape: got {shape}, expected (outputs, inputs), "
+                         "those of a kernel unfolded")
+    return tuple(check_count("shape", n) for n in shape)
+
+
 def count_parameters(params, convention="eval_KV"):
     """Numbers in the blocks of `params`, biases included: LowRank blocks by the convention, all
     entries of dense ones (see CONVENTIONS)."""
     rule = _convention(convention)
     return sum(rule.lowrank(*X.shape, X.rank) if isinstance(X, LowRank) else rule.dense * X.size
-               for X in params.blocks)
+               for X in blocks_of(params))
 
 
 def _convention(name):
-    if name not in CONVENTIONS:
+    if not isinstance(name, str) or name not in CONVENTIONS:
         raise ValueError(f"convention: got {name!r}, expected one of {', '.join(CONVENTIONS)}")
     return CONVENTIONS[name]

@@ -10,6 +10,7 @@ matrices, also of those that mend a basis of bad condition, O(r³). docs/6-speed
 from bisect import bisect_right
 
 from ..matrices import check_count
+from .counts import check_layer
 
 
 def prediction_flops(shape, rank=None, core=False):
@@ -23,7 +24,7 @@ def prediction_flops(shape, rank=None, core=False):
     >>> prediction_flops((500, 784), 20, core=True)
     52160
     """
-    n, m = shape
+    n, m = shape = check_layer(shape)
     if rank is None:
         return 2 * n * m
     r = _checked(rank, shape)
@@ -79,7 +80,7 @@ def step_flops(shape, rank, batch, passes=1, first=False):
     >>> [step_flops(layer, None, 256), *(step_flops(layer, 20, 256, passes) for passes in (1, 3))]
     [384000000, 49136000, 103145600]
     """
-    (n, m), b = shape, check_count("batch", batch)
+    (n, m), b = check_layer(shape), check_count("batch", batch)
     if passes not in (1, 3):
         raise ValueError(f"passes: got {passes}, expected 1 or 3")
     if rank is None:

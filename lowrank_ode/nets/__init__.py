@@ -1,6 +1,8 @@
 """Networks with hand-written backprop. They know matrices, not integrators or time."""
 
 from .activations import Activation
-from .networks import Network, check_ranks, lenet5, mlp
+from .models import lenet5, mlp
+from .networks import Network, check_ranks
+from .numerical import blocks_of
 
-__all__ = ["Activation", "Network", "check_ranks", "lenet5", "mlp"]
+__all__ = ["Activation", "Network", "blocks_of", "check_ranks", "lenet5", "mlp"]

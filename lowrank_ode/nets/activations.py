@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .numerical import untouched
+
 
 class Activation(NamedTuple):
-    """value(a) may overwrite the array a, and return it; slope(z) leaves z as it is.
+    """value(a) may overwrite the array a, and returns it or another; slope(z) leaves z as it is.
 
     gain: random W with entries of variance gain/inputs let activations keep their size.
     """
@@ -40,8 +42,38 @@ ACTIVATIONS = {
 def activation_of(given):
     """The Activation of that name, or the one given; ValueError for anything else."""
     if isinstance(given, Activation):
+        if not (callable(given.value) and callable(given.slope)):
+            raise ValueError(f"activation: got {given}, expected functions value and slope")
         return given
-    if given not in ACTIVATIONS:
+    if not isinstance(given, str) or given not in ACTIVATIONS:
         raise ValueError(f"activation: got {given!r}, expected an Activation or one of "
                          f"{', '.join(ACTIVATIONS)}")
     return ACTIVATIONS[given]
+
+
+def activated(activation, a):
+    """σ(a), written over a: what `value` returns may be an array that it returns each time.
+
+    Raises ValueError if what `value` returns is no array of that shape, or complex where a is real.
+    """
+    out = activation_of(activation).value(a)
+    is_like = isinstance(out, np.ndarray) and out.shape == a.shape
+    if not is_like or not np.can_cast(out.dtype, a.dtype, "same_kind"):
+        found = f"shape {out.shape} of {out.dtype}" if isinstance(out, np.ndarray) else out
+        raise ValueError(f"activation: value(a) gave {found}, "
+                         f"expected an array of shape {a.shape} of {a.dtype}")
+    if out is not a:
+        a[...] = out
+    return a
+
+
+def slope_of(activation, out):
+    """σ' where σ is `out`, which stays as it is: a real number, or an array like it.
+
+    Raises ValueError if what `slope` returns is neither, and if it writes to `out`.
+    """
+    slope = activation_of(activation).slope(untouched(out))
+    if np.shape(slope) not in ((), out.shape) or np.asarray(slope).dtype.kind not in "biuf":
+        raise ValueError(f"activation: slope(z) gave shape {np.shape(slope)} of "
+                         f"{np.asarray(slope).dtype}, expected real numbers of shape {out.shape}")
+    return slope

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..matrices import check_count
-from .activations import Activation, activation_of
+from .activations import Activation, activated, activation_of, slope_of
 from .layers import Dense, columns, sums
 
 
@@ -67,7 +67,7 @@ class Grouped:
         out = self._joined(outs)
         if self.bias:
             out += bias[0].T
-        out = activation_of(self.activation).value(out)
+        out = activated(self.activation, out)
         return out, (out, kept)
 
     def backward(self, dout, kept, *blocks):
@@ -82,7 +82,7 @@ class Grouped:
     def _back(self, way, dout, kept, blocks):
         """What the way back of each group finds, and (∇_b,), or () without bias."""
         out, passed = kept
-        dout *= activation_of(self.activation).slope(out)
+        dout *= slope_of(self.activation, out)
         found = [*map(getattr(self._part, way), self._parted(dout), passed, blocks)]
         return found, (sums(columns(dout)),)[:self.bias]
 

@@ -3,7 +3,7 @@
     shape(inputs) → outputs                       shape of an example, before and after
     blocks(inputs) → shapes                       those of its parameters; () for none
     init(rng, inputs, rank, dtype) → blocks       a random start for these, matrices
-    forward(A, *blocks) → out, kept               A (batch, …) is left as it is
+    forward(A, *blocks) → out, kept               A (batch, …) cannot be written to; out is new
     backward(dout, kept, *blocks) → dA, grads     may overwrite dout; grads are like blocks
     gradient(dout, kept, *blocks) → grads         optional: backward where nobody asks for dA
 
@@ -18,8 +18,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..matrices import H, LowRank, check_count, dense, outer
-from .activations import Activation, activation_of
+from ..generators import generator
+from ..matrices import H, LowRank, check_count, check_number, dense, outer
+from .activations import Activation, activated, activation_of, slope_of
 from .buffers import buffer
 from .gradients import gradient
 
@@ -37,7 +38,8 @@ class Dense:
     Δ Zᵀ multiplied out cost nothing, where that is less work than their factors.
 
     gain: W starts with entries of variance gain/features; None is that of the activation.
-    Raises ValueError for an unknown activation, and for n that is no whole number ≥ 1.
+    Raises ValueError for an unknown activation, for n that is no whole number ≥ 1, and for a gain
+    that is not > 0.
     """
 
     n: int
@@ -48,7 +50,9 @@ class Dense:
 
     def __post_init__(self):
         check_count("n", self.n)
-        activation_of(self.activation)
+        for gain in (activation_of(self.activation).gain, self.gain):
+            if gain is not None:
+                check_number("gain", gain, "a number > 0", lambda gain: 0 < gain < math.inf)
 
     def shape(self, inputs):
         return *inputs[:-1], self.n
@@ -59,7 +63,7 @@ class Dense:
     def init(self, rng, inputs, rank, dtype):
         gain = activation_of(self.activation).gain if self.gain is None else self.gain
         start = _dense_start if rank is None else _lowrank_start
-        W = start(rng, self.n, inputs[-1], rank, gain, dtype)
+        W = start(generator(rng), self.n, inputs[-1], rank, gain, dtype)
         return (W, np.zeros((self.n, 1), dtype))[:1 + self.bias]
 
     def forward(self, A, W, b=0):
@@ -73,7 +77,7 @@ class Dense:
             np.matmul(dense(W), Z, out=Y)
         if self.bias:
             Y += b
-        out = activation_of(self.activation).value(out)
+        out = activated(self.activation, out)
         return out, (A, out, ZV)
 
     def backward(self, dout, kept, W, b=0):
@@ -91,7 +95,7 @@ class Dense:
     def _back(self, dout, kept, W):
         """((∇_W, ∇_b), ΔᴴU or None): (Δ Zᵀ, Δ 1) or (Δ Zᵀ,), and Δᵀ in place of dout."""
         A, out, ZV = kept
-        dout *= activation_of(self.activation).slope(out)
+        dout *= slope_of(self.activation, out)
         Z, D = columns(A), columns(dout)
         DU = None if ZV is None else H(D) @ W.U
         if A.ndim > 2 and _cheaper_multiplied_out(W, 4, FETCH):     # a step has four products

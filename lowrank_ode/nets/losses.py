@@ -1,16 +1,19 @@
 """Losses of a batch: value, and Δ = ∂value/∂outputs. Outputs are (classes, batch), a column an
 example, as in the papers.
 
-One of your own is such a function (outputs, labels) → (value, Δ), given in place of a name.
+One of your own is such a function (outputs, labels) → (value, Δ), given in place of a name. It may
+overwrite the outputs.
 """
 
 import numpy as np
+
+from .numerical import numerical
 
 
 def cross_entropy(outputs, labels):
     """Softmax cross-entropy, mean over the batch; labels (batch,) whole numbers in [0, classes)."""
     classes, batch = outputs.shape
-    labels = _class_indices(labels, classes, batch)
+    labels = class_indices(labels, classes, batch)
     outputs = np.ascontiguousarray(outputs)                     # sums over classes are sums of rows
     shifted = outputs - outputs.real.max(axis=0)
     exponentials = np.exp(shifted)
@@ -26,9 +29,9 @@ def mean_squares(outputs, labels):
     """½ ‖outputs − targets‖² / batch. labels: (batch, classes) real targets, or class indices,
     which stand for unit vectors."""
     classes, batch = outputs.shape
-    labels = np.asarray(labels)
+    labels = numerical("labels", labels)
     if labels.ndim == 1:
-        labels = np.eye(classes, dtype=outputs.real.dtype)[_class_indices(labels, classes, batch)]
+        labels = np.eye(classes, dtype=outputs.real.dtype)[class_indices(labels, classes, batch)]
     if labels.shape != (batch, classes):
         raise ValueError(f"labels: shape {labels.shape}, expected ({batch}, {classes}) targets or "
                          f"({batch},) class indices")
@@ -38,11 +41,11 @@ def mean_squares(outputs, labels):
     return (difference * difference).sum() / (2 * batch), difference / batch
 
 
-def _class_indices(labels, classes, batch):
-    labels = np.asarray(labels)
-    if labels.shape != (batch,) or labels.dtype.kind not in "iu":
-        raise ValueError(f"labels: shape {labels.shape}, {labels.dtype}, "
-                         f"expected ({batch},) whole numbers")
+def class_indices(labels, classes, batch):
+    """labels as an array; ValueError unless it is (batch,) whole numbers in [0, classes)."""
+    labels = numerical("labels", labels, "iu", "whole numbers")
+    if labels.shape != (batch,):
+        raise ValueError(f"labels: shape {labels.shape}, expected ({batch},)")
     if labels.min() < 0 or labels.max() >= classes:
         raise ValueError(f"labels: range [{labels.min()}, {labels.max()}], "
                          f"expected class indices in [0, {classes})")
@@ -56,7 +59,7 @@ def loss_of(given):
     """The loss of that name, or the one given; ValueError for anything else."""
     if callable(given):
         return given
-    if given not in LOSSES:
+    if not isinstance(given, str) or given not in LOSSES:
         raise ValueError(f"loss: got {given!r}, expected a function of outputs and labels, "
                          f"or one of {', '.join(LOSSES)}")
     return LOSSES[given]

@@ -8,11 +8,10 @@ from itertools import accumulate
 
 import numpy as np
 
+from ..generators import generator
 from ..matrices import DirectSum, check_count
-from .activations import activation_of
-from .images import Flatten, MaxPool, Patches
-from .layers import Dense
-from .losses import loss_of
+from .losses import class_indices, loss_of
+from .numerical import blocks_of, numerical, untouched
 
 CHUNK = 1 << 24         # numbers of activations, at most, while outputs are computed
 
@@ -31,8 +30,17 @@ class Network:
     loss: str | Callable = "cross_entropy"
 
     def __post_init__(self):
+        for name, expected in (("shape", "(inputs,) or (height, width, channels)"),
+                               ("layers", "a sequence of layers")):
+            given = getattr(self, name)
+            if np.ndim(given) == 0:
+                raise ValueError(f"{name}: got {given}, expected {expected}")
+            object.__setattr__(self, name, tuple(given))
         for n in self.shape:
             check_count("shape", n)
+        if wrong := [layer for layer in self.layers
+                     if isinstance(layer, type) or not hasattr(layer, "forward")]:
+            raise ValueError(f"layers: got {wrong[0]}, expected a layer, such as Dense(10)")
         loss_of(self.loss)
         if not self.weight_shapes or len(self._shapes[-1]) != 1:
             raise ValueError(f"layers: got {self.layers} with outputs {self._shapes[-1]}, "
@@ -59,6 +67,18 @@ class Network:
                 for shape in shapes[:count_of_weights(layer)]]
 
     @cached_property
+    def weight_places(self):
+        """Where each of these is among the blocks of all layers."""
+        starts = accumulate(map(len, self._blocks), initial=0)
+        return [start + k for start, layer in zip(starts, self.layers, strict=False)
+                for k in range(count_of_weights(layer))]
+
+    @property
+    def weights_of_the_last(self):
+        """How many of these are those of the last layer that has any."""
+        return next(filter(None, map(count_of_weights, reversed(self.layers))))
+
+    @cached_property
     def _shapes(self):
         """Of an example before the first layer, and after each."""
         return [*accumulate(self.layers, lambda A, layer: layer.shape(A), initial=self.shape)]
@@ -78,26 +98,30 @@ class Network:
         that activations keep their size through the layers (He, LeCun).
 
         rank None: dense weights. An int: hidden layers are LowRank of that rank, the last layer
-        dense. A sequence: one entry a weight, None for a dense one.
-        Raises ValueError unless 1 ≤ rank ≤ min(m, n) in each layer.
+        dense. A sequence: one entry a weight, None for a dense one. rng: a Generator or a seed.
+        Raises ValueError unless 1 ≤ rank ≤ min(m, n) in each layer, and for a dtype of no floats.
         """
+        rng, dtype = generator(rng), np.dtype(dtype)
+        if dtype.kind not in "fc":
+            raise ValueError(f"dtype: got {dtype}, expected one of floats")
         counts, blocks = [*map(count_of_weights, self.layers)], []
-        last = next(filter(None, reversed(counts)))
-        ranks = iter(check_ranks(rank, sum(counts), last))
+        ranks = iter(check_ranks(rank, sum(counts), self.weights_of_the_last))
         for layer, count, inputs in zip(self.layers, counts, self._shapes, strict=False):
             own = [next(ranks) for _ in range(count)] or [None]
             blocks += layer.init(rng, inputs, own if count > 1 else own[0], dtype)
         return DirectSum(blocks)
 
     def split(self, params):
-        """The blocks of each layer, a list a layer; ValueError if params do not fit the layers."""
+        """The blocks of each layer, a list a layer; ValueError if params do not fit the layers, or
+        are no floats."""
         shapes = [shape for own in self._blocks for shape in own]
-        if not isinstance(params, DirectSum):
-            raise ValueError(f"params: got {type(params).__name__}, "
-                             f"expected a DirectSum of blocks of shapes {shapes}")
-        if [X.shape for X in params.blocks] != shapes:
+        if [X.shape for X in blocks_of(params)] != shapes:
             raise ValueError(f"params: blocks of shapes {[X.shape for X in params.blocks]}, "
                              f"expected {shapes}")
+        for k, X in enumerate(params.blocks):
+            if isinstance(X, np.ma.MaskedArray) or X.dtype.kind not in "fc":
+                raise ValueError(f"params.blocks[{k}]: got {type(X).__name__} of {X.dtype}, "
+                                 "expected floats, none of them masked")
         blocks = iter(params.blocks)
         return [[next(blocks) for _ in shapes] for shapes in self._blocks]
 
@@ -107,8 +131,8 @@ class Network:
 
         The gradient of a weight is a LowRank Δ Zᵀ with a column an example (or pixel), or for
         kernels, if smaller, an ndarray. Z of the first layer may be x itself, not a copy.
-        Raises ValueError for an empty batch, complex weights, NaN or Inf in x, or labels out of
-        range.
+        Raises ValueError for an empty batch, complex weights, inputs or targets, NaN or Inf in x,
+        labels out of range, and a loss that is no number or whose Δ is not like the outputs.
         """
         blocks, A = self._checked(params, x)
         if np.result_type(*{X.dtype for X in params.blocks}).kind == "c":
@@ -116,10 +140,10 @@ class Network:
                              "ones, for a complex step")
         passed = []
         for layer, own in zip(self.layers, blocks, strict=True):
-            A, kept = layer.forward(A, *own)
+            A, kept = layer.forward(untouched(A), *own)
             passed.append((layer, kept, own))
-        loss, delta = loss_of(self.loss)(A.T, labels)
-        dA, grads = np.array(delta.T, dtype=A.dtype, order="C"), []
+        loss, delta = self._loss(A, labels)
+        dA, grads = _with_an_example_a_row(delta, A), []
         for layer, kept, own in reversed(passed[self._first + 1:]):
             dA, found = layer.backward(dA, kept, *own)
             grads = [*found, *grads]
@@ -128,7 +152,8 @@ class Network:
         return loss, DirectSum([*gradient(dA, kept, *own), *grads])
 
     def outputs(self, params, x):
-        """Outputs before the softmax, (batch, classes), for x (batch, inputs)."""
+        """Outputs before the softmax, (batch, classes), for x (batch, inputs), complex only where
+        the weights are."""
         blocks, x = self._checked(params, x)
         size = max(1, CHUNK // sum(map(math.prod, self._shapes)))
         return np.concatenate([self._forward(blocks, x[k:k + size])
@@ -136,29 +161,51 @@ class Network:
 
     def _forward(self, blocks, A):
         for layer, own in zip(self.layers, blocks, strict=True):
-            A, _ = layer.forward(A, *own)
+            A, _ = layer.forward(untouched(A), *own)
         return A
 
     def value(self, params, x, labels):
         """Loss of the batch x (batch, inputs) with labels (batch,), see nets/losses.py."""
-        return loss_of(self.loss)(self.outputs(params, x).T, labels)[0]
+        return self._loss(self.outputs(params, x), labels)[0]
+
+    def _loss(self, A, labels):
+        """Value and Δ for outputs A, an example a row; ValueError unless the value is a number."""
+        value, delta = loss_of(self.loss)(A.copy().T, labels)       # it may overwrite outputs
+        if np.ndim(value) or (np.iscomplexobj(value) and not np.iscomplexobj(A)):
+            raise ValueError(f"loss: value {value}, expected a real number")
+        return value, delta
 
     def accuracy(self, params, x, labels):
-        """Fraction of examples whose largest output is that of their label."""
-        outputs, labels = self.outputs(params, x), np.asarray(labels)
-        if labels.shape != (len(outputs),):
-            raise ValueError(f"labels: shape {labels.shape}, expected ({len(outputs)},)")
+        """Fraction of examples whose largest output is that of their label.
+
+        Raises ValueError as `value_and_grad`, and for outputs that are not finite.
+        """
+        outputs = self.outputs(params, x)
+        if not np.isfinite(outputs).all():
+            raise ValueError("outputs: NaN or Inf, expected finite numbers: "
+                             "the weights, or the inputs, are too large")
+        labels = class_indices(labels, self.classes, len(outputs))
         return (outputs.argmax(axis=1) == labels).mean()
 
     def _checked(self, params, x):
         """The blocks of each layer; x as inputs of the first, in the precision of the weights."""
         own = self.split(params)
-        x = np.asarray(x, dtype=params.blocks[0].dtype)
+        dtype = params.blocks[0].dtype
+        x = numerical("x", x, "biufc" if dtype.kind == "c" else "biuf").astype(dtype, copy=False)
         if x.ndim != 2 or x.shape[0] == 0 or x.shape[1] != self.inputs:
             raise ValueError(f"x: shape {x.shape}, expected (batch ≥ 1, {self.inputs})")
         if not np.isfinite(x).all():
             raise ValueError("x: NaN or Inf, expected finite numbers")
         return own, x.reshape(len(x), *self.shape)
+
+
+def _with_an_example_a_row(delta, outputs):
+    """Δ = ∂loss/∂outputs, (classes, batch), as a new array like the outputs."""
+    delta = numerical("loss: Δ", delta)
+    if delta.shape != outputs.T.shape:
+        raise ValueError(f"loss: Δ of shape {delta.shape}, expected {outputs.T.shape}, "
+                         "(classes, batch)")
+    return np.array(delta.T, dtype=outputs.dtype, order="C")
 
 
 def check_ranks(rank, weights, last=1):
@@ -167,55 +214,15 @@ def check_ranks(rank, weights, last=1):
 
     Raises ValueError for a sequence of another length, and for a number without hidden layers.
     """
-    if np.isscalar(rank) and weights == last:
+    number = np.ndim(rank) == 0
+    if number and rank is not None and weights == last:
         raise ValueError(f"rank: got {rank} for a single layer, which it would leave dense, "
                          f"expected {[rank] * last} or None")
-    number = rank is None or np.isscalar(rank)
     ranks = [rank] * (weights - last) + [None] * last if number else rank
     if len(ranks) != weights:
         raise ValueError(f"rank: got {len(ranks)} entries, "
                          f"expected one for each of {weights} weights")
     return ranks
-
-
-def mlp(widths, activation="relu", loss="cross_entropy"):
-    """Fully connected network of widths [inputs, hidden …, outputs], the activation after every
-    layer but the last.
-
-    activation: relu, tanh, softplus, identity, or an Activation; loss: cross_entropy, mean_squares,
-    or a function.
-
-    >>> net = mlp([784, 100, 100, 10])
-    >>> params = net.init(np.random.default_rng(0), rank=20)
-    >>> loss, grads = net.value_and_grad(params, np.ones((3, 784)), np.array([0, 1, 2]))
-    >>> grads.blocks[0]
-    <100×784 LowRank matrix of rank 3, float64>
-    """
-    if len(widths) < 2:
-        raise ValueError(f"widths: got {widths}, "
-                         "expected at least two: inputs, hidden widths, outputs")
-    inputs, *hidden, classes = (check_count("widths", n) for n in widths)
-    activation_of(activation)                               # refused also where no layer has it
-    last = _last(classes, activation if hidden else "identity")
-    return Network((inputs,), (*(Dense(n, activation) for n in hidden), last), loss)
-
-
-def lenet5(shape=(28, 28, 1), classes=10, activation="relu", loss="cross_entropy"):
-    """LeNet5 as in [SZKCT22]: 20 and 50 kernels of 5 × 5, each layer with max pooling by 2, then
-    500 and `classes` outputs.
-
-    Weight matrices 20 × 25, 50 × 500, 500 × 800, 10 × 500 for MNIST: kernels are unfolded filter by
-    filter, a row each.
-    """
-    layers = (Patches(5), Dense(20, activation), MaxPool(),
-              Patches(5), Dense(50, activation), MaxPool(),
-              Flatten(), Dense(500, activation), _last(classes, activation))
-    return Network(tuple(shape), layers, loss)
-
-
-def _last(classes, below):
-    """The last layer, its start scaled for what made its inputs."""
-    return Dense(classes, "identity", gain=activation_of(below).gain)
 
 
 def count_of_weights(layer):

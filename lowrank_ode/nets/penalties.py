@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..matrices import DirectSum, H, LowRank, check_state, norm
+from .numerical import blocks_of
 
 
 def condition_penalty(params):
@@ -14,11 +15,11 @@ def condition_penalty(params):
     ∇R(S) = 2 S(SᴴS − α²I)/R: the bases do not enter R. Where the singular values are equal to
     rounding R has no gradient, and 0 is taken. Dense blocks are not penalised.
 
-    Raises ValueError for a core S that is not square, and for NaN, Inf or bases that are not
-    orthonormal.
+    Raises ValueError for params that are no DirectSum, a core S that is not square, and for NaN,
+    Inf or bases that are not orthonormal.
     """
     terms = [_penalty(W) if isinstance(W, LowRank) else (0.0, np.zeros_like(W))
-             for W in params.blocks]
+             for W in blocks_of(params)]
     return sum(value for value, _ in terms), DirectSum([gradient for _, gradient in terms])
 
 
