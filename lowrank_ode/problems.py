@@ -72,8 +72,7 @@ class Schroedinger(Problem):
 
 def seeded(function):
     """`function` with a numpy Generator for its first argument, rng, a seed as well."""
-    return wraps(function)(lambda rng, *args, **options:
-                           function(generator(rng), *args, **options))
+    return wraps(function)(lambda rng, *args, **options: function(generator(rng), *args, **options))
 
 
 @seeded

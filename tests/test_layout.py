@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "training": {"matrices", "nets", "integrators", "flow", "substeps", "generators"},
     "testing": {"matrices", "substeps", "integrators", "problems", "flow", "nets"},
     "__init__": {"matrices", "integrators", "flow"},
-    "compression": {"matrices", "fields", "nets"},
+    "compression": {"matrices", "fields", "nets", "generators"},
     "__main__": {"matrices", "compression", "substeps", "integrators", "nets", "training", "data", "results", "flow", "testing",
                  "generators", "console"},
 }

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..generators import generator
 from ..matrices import best_approximation, check_count
 from .budget import allocate, numbers_allowed
 from .contract import method
@@ -51,7 +52,7 @@ def alds(net, params, budget, *, bound="root", groups=None, seeds=None, rng=None
         entries = cheapest(tables, fixed, allowed)
     else:
         entries = alternated(tables, fixed, allowed, check_count("seeds", seeds),
-                             np.random.default_rng(0 if rng is None else rng))
+                             generator(rng))
     return rebuilt(net, params, weights,
                    [decomposed(*pair) for pair in zip(weights, entries, strict=True)])
 
