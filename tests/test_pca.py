@@ -10,7 +10,7 @@ from strategies import seeds
 
 from lowrank_ode.compression import inputs, pca
 from lowrank_ode.compression.chains import chain_of
-from lowrank_ode.compression.pca import of_energies, principal_components
+from lowrank_ode.compression.pca import of_energies, principal_components, projected
 from lowrank_ode.compression.pfp import sensitivities
 from lowrank_ode.compression.weights import weights_of
 from lowrank_ode.matrices import dense, norm
@@ -90,6 +90,17 @@ def test_components_of_all_pixels_and_of_deeper_layers_are_taken():
         A, _ = layer.forward(A, *own)
     for part in (0.4, 0.6, 0.8):
         assert pca(net, params, part, x=x)[2].ranks == pca(net, params, part, x=x[::-1])[2].ranks
+
+
+def test_with_all_components_it_is_the_layer_itself():
+    net = convolutional()
+    params, x = started(net), examples(net)
+    weights = weights_of(net, params)
+    for weight, (mean, _, U) in zip(weights, principal_components(net, params, weights, x),
+                                    strict=True):
+        whole = projected(weight, U, mean)
+        assert norm(whole.parts[0] - weight.W) <= 50 * EPS * norm(weight.W)
+        assert norm(whole.bias - weight.rest[0]) <= 50 * EPS * norm(np.vstack([mean, *weight.rest]))
 
 
 def test_data_taken_in_parts_give_the_same(monkeypatch):

@@ -64,6 +64,7 @@ def test_the_parts_of_an_energy_fall_from_one_to_nothing(sigma):
         g = tails(sigma, p)
         assert (np.diff(g) <= 0).all() and (g >= 0).all() and np.isfinite(g).all()
         assert g[0] == pytest.approx(1 if sigma[0] else 0)
+        assert np.abs(tails(1e-200 * sigma, p) - g).max() <= 1e-12          # no square underflows
         total = (sigma**p).sum()
         for j in range(len(sigma)):
             assert g[j] * total == pytest.approx((sigma[j:]**p).sum(), abs=1e-15)

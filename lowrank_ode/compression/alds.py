@@ -153,7 +153,7 @@ def _best_groups(entries, given):
 
 
 def worst(entries):
-    return max(error for _, _, error, _ in entries)
+    return max((error for _, _, error, _ in entries), default=0.0)
 
 
 def decomposed(weight, entry):
