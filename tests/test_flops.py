@@ -44,7 +44,7 @@ def counted(monkeypatch):
     mending = orthonormal._mending
     monkeypatch.setattr(orthonormal, "_mending", lambda G, q: mending(np.eye(len(G)) + 0 * G, q))
     monkeypatch.setattr(orthonormal, "DROP", 1e5)
-    monkeypatch.setattr(truncation, "_polished", unpolished)
+    monkeypatch.setattr(truncation, "polished", unpolished)
     return lambda function, *matrices: sum(operations(A, B)
                                            for A, B, _ in products(function, *matrices))
 

@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from .direct_sum import H, Identity
+from .operators import Operators
 
 ROWS = 1 << 12      # of so many rows at most an inner product is one product
 
@@ -87,6 +88,6 @@ def factor(letter, X):
         if X.flags.writeable:
             X = X.view()
             X.flags.writeable = False
-    elif not ((hasattr(X, "array") and hasattr(X, "adjoint")) or isinstance(X, Identity)):
+    elif not hasattr(type(X), "adjoint") or isinstance(X, Operators):
         raise TypeError(f"{letter}: got {type(X).__name__}, expected a two-dimensional ndarray")
     return X
