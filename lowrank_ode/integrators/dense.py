@@ -15,6 +15,7 @@ class Dense:
 
     solve: Callable = field(default=rk4, repr=False)
     order: ClassVar[None] = None        # that of `solve`
+    low_rank: ClassVar[bool] = False    # the result is an ndarray
 
     def step(self, Y, t, h, F):
         return self.solve(lambda t, W: dense(F(t, W)), t, dense(Y), step_size(h))
