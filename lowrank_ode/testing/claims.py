@@ -35,7 +35,8 @@ def converges_with_its_order(method, seed):
     return shortfall(method, seed, [(16, 15, (1, 0.6, 0.3))], steps=(64, 128))
 
 
-@theorem("‖Y_n − W(T)‖ ≤ C h^order, complex matrices: shortfall of the slope", "order", seeds=1)
+@theorem("‖Y_n − W(T)‖ ≤ C h^order, complex matrices: shortfall of the slope", claim="order",
+         seeds=1)
 def converges_on_complex_matrices(method, seed):
     needs(method, "complex")
     return shortfall(method, seed, [(10, 9, (1, 0.5))], complex)

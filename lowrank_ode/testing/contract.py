@@ -18,14 +18,14 @@ KINDS = {"LowRank": lambda G: best_approximation(G, rank=min(G.shape)), "csr_arr
          "LinearOperator": aslinearoperator}
 
 
-@theorem("Y1 = step(Y, t, h, F) is a finite matrix of the type and shape of Y")
+@theorem("Y1 = step(Y, t, h, F) is a finite matrix of the type and shape of Y", vital=True)
 def keeps_type_and_shape(method, seed):
     Y1 = step(method, *draw(seed))
     return np.count_nonzero(~np.isfinite(dense(Y1))), 0
 
 
 @theorem("Y and its factors are unchanged; the same arguments give the same result, and the steps "
-         "after it leave it as it is")
+         "after it leave it as it is", vital=True)
 def is_pure(method, seed):
     Y, t, h, *_, F = draw_tangent(seed) if seed % 2 else draw(seed)
     before = copy.deepcopy(tuple(Y))
@@ -40,7 +40,7 @@ def is_pure(method, seed):
     return sum(X.shape != Z.shape or np.count_nonzero(X != Z) for X, Z in pairs), 0
 
 
-@theorem("U1ᴴU1 = I, V1ᴴV1 = I, rank ≥ 1")
+@theorem("U1ᴴU1 = I, V1ᴴV1 = I, rank ≥ 1", vital=True)
 def returns_orthonormal_bases(method, seed):
     if not is_low_rank(method):
         raise NotAsked("not asked: low_rank = False, there are no bases")
@@ -50,7 +50,7 @@ def returns_orthonormal_bases(method, seed):
     return max(norm(H(X) @ X - np.eye(X.shape[1])) for X in (Y1.U, Y1.V)), 100 * EPS * Y1.rank
 
 
-@theorem("float32 in, float32 out; complex in, complex out")
+@theorem("float32 in, float32 out; complex in, complex out", vital=True)
 def keeps_precision(method, seed):
     dtype = (np.float32, np.complex128, np.complex64)[seed % 3]
     needs_dtype(method, dtype)
@@ -58,7 +58,7 @@ def keeps_precision(method, seed):
     return int(step(method, Y, t, np.float64(h), F).dtype != dtype), 0
 
 
-@theorem("the first call of F is F(t, Y)")
+@theorem("the first call of F is F(t, Y)", vital=True)
 def starts_with_F_at_Y(method, seed):
     (Y, t0, h, F), calls = draw(seed), []
     step(method, Y, t0, h, lambda t, Z: calls.append((t, dense(Z))) or F(t, Z))
@@ -86,7 +86,7 @@ def follows_fields_in_single_precision(method, seed):
     return increment_error(method, *draw_tangent(seed, dtype))
 
 
-@theorem("step of diag(Y, Z, W) = diag(step of Y, step of Z, …) if F acts block by block")
+@theorem("step of diag(Y, Z, W) = diag(step of Y, step of Z, …) if F acts block by block", vital=True)
 def acts_block_by_block(method, seed):
     needs(method, "direct_sums")
     (Y, t, h, F), (Z, _, _, G), W = draw(seed), draw(seed + 1), np.ones((3, 1))

@@ -107,8 +107,8 @@ def check_integrator(method, claims=None, report=False, seeds=None, without=None
             failed = rows[-1].verdict.startswith("fails")
             if failed and not report:
                 raise TheoremFails(rows[-1], method)
-            if failed and theorem.claim is None:
-                break               # without the contract the theorems mean nothing
+            if failed and theorem.vital:
+                break
     return Report(rows)
 
 
@@ -127,7 +127,7 @@ def _claims(method, claims):
     if claims.get("order") is True:
         claims["order"] = said["order"] or True
     order = claims.get("order")
-    if order is True or not (order is None or isinstance(order, Real) and order > 0):
+    if order is True or not (order is None or (isinstance(order, Real) and order > 0)):
         raise ValueError(f'claims: got the order {order}, expected a number > 0: {{"order": 2}}')
     return claims
 

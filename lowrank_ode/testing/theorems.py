@@ -21,13 +21,14 @@ NEGLIGIBLE = 1e-3       # of ‖Y‖: a larger θ cuts what theorems without tru
 @dataclass(frozen=True)
 class Theorem:
     """`claim` is the attribute that claims it, None for the contract, which every method keeps;
-    `seeds` the usual number of draws."""
+    `seeds` the usual number of draws; after a `vital` one that fails no other is asked."""
 
     name: str
     equation: str
     claim: str | None
     residual: Callable
     seeds: int = 30
+    vital: bool = False
 
 
 THEOREMS = {}
@@ -37,10 +38,11 @@ class NotAsked(Exception):
     """The hypotheses of a theorem do not hold for a method as it is, or it does not claim them."""
 
 
-def theorem(equation, claim=None, seeds=30):
+def theorem(equation, claim=None, **options):
     """Enter the function below into THEOREMS under its name."""
     def enter(residual):
-        THEOREMS[residual.__name__] = Theorem(residual.__name__, equation, claim, residual, seeds)
+        name = residual.__name__
+        THEOREMS[name] = Theorem(name, equation, claim, residual, **options)
         return residual
     return enter
 
