@@ -38,21 +38,23 @@ def test_every_method_is_checked():
 @pytest.mark.parametrize("method", SHARP, ids=str)
 def test_what_a_class_claims_holds_and_what_it_denies_fails(method):
     """None is: not known. The order is two-sided in test_theorems_accuracy."""
-    assert check_integrator(method)
-    for claim in set(CLAIMS) - {"order"}:
-        verdict = check_integrator(method, claims=[claim], report=True)
-        said = getattr(method, claim)
-        assert said is None or verdict.passed == said, f"{claim} is said to be {said}:\n{verdict}"
+    claims = {**dict.fromkeys(CLAIMS, True), "order": method.order}
+    report = check_integrator(method, claims, report=True)
+    for claim in CLAIMS:
+        said, rows = getattr(method, claim), [r for r in report if THEOREMS[r.theorem].claim == claim]
+        holds = not any(row.verdict.startswith("fails") for row in rows)
+        assert said is None or holds == bool(said), f"{claim} is said to be {said}:\n{report}"
+    assert all(row.verdict == "holds" for row in report if THEOREMS[row.theorem].claim is None)
 
 
 @pytest.mark.parametrize("method", SHARP, ids=str)
 def test_no_right_method_is_rejected_by_any_seed(method):
-    """As many seeds as the hypothesis profile has examples: 100 for ci, 1,000 for thorough.
+    """Half as many seeds as the hypothesis profile has examples: 50 for ci, 500 for thorough.
 
-    (Orders take long, and have 3.)
+    (Orders take long, and have one or two.)
     """
     claims = [claim for claim in CLAIMS if claim != "order" and getattr(method, claim)]
-    assert check_integrator(method, claims, seeds=settings.default.max_examples).passed
+    assert check_integrator(method, claims, seeds=settings.default.max_examples // 2).passed
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda Method: Method.__name__)
@@ -90,7 +92,7 @@ def test_what_a_method_does_not_claim_is_taken_off_the_contract_and_listed(metho
     assert all(f"not claimed: {name}" in str(report) for name in without)
     for name in without:
         rest = [other for other in without if other != name]
-        assert not check_integrator(method, report=True, without=rest).passed, name
+        assert not check_integrator(method, report=True, without=rest, seeds=4).passed, name
     declared = type("Declared", (type(method),), {"without": without})()
     assert check_integrator(declared, report=True) == report
 
@@ -98,10 +100,16 @@ def test_what_a_method_does_not_claim_is_taken_off_the_contract_and_listed(metho
 @pytest.mark.parametrize("wrong, claims, theorem", PLANTED,
                          ids=lambda x: type(x).__name__ if hasattr(x, "step") else None)
 def test_every_planted_defect_is_rejected_by_its_theorem(wrong, claims, theorem):
-    report = check_integrator(wrong, claims, report=True)
-    assert theorem in [row.theorem for row in report if row.verdict.startswith("fails")]
-    with pytest.raises(TheoremFails):
+    """By the first one that it fails, and by its own."""
+    with pytest.raises(TheoremFails) as failure:
         check_integrator(wrong, claims)
+    assert failure.value.row.theorem == theorem or fails(theorem, wrong)
+
+
+def fails(theorem, method):
+    residual = THEOREMS[theorem].residual
+    pairs = (residual(method, seed) for seed in range(THEOREMS[theorem].seeds))
+    return any(measured > bound for measured, bound in pairs)
 
 
 def test_at_least_75_defects_are_planted_the_published_ones_among_them_and_all_have_names():
