@@ -3,6 +3,7 @@ both directions."""
 
 import json
 
+import numpy as np
 import planted_draws  # noqa: F401 -- they enter their defects into PLANTED
 import planted_kinds  # noqa: F401
 import planted_published  # noqa: F401
@@ -22,7 +23,9 @@ from lowrank_ode.integrators import (
     ParallelBUG2,
     ProjectedRK,
 )
+from lowrank_ode.matrices import dense, norm, tangent_projection
 from lowrank_ode.testing import THEOREMS, TheoremFails, check_integrator
+from lowrank_ode.testing.claims import tangent_pair
 
 SHARP = [ProjectorSplitting(), ProjectorSplitting(2), BUG(), AdaptiveBUG(1e-12, max_rank=6),
          DLRT(1e-12), ParallelBUG(1e-12), ParallelBUG2(1e-12), MidpointBUG(1e-12),
@@ -120,6 +123,16 @@ def test_at_least_75_defects_are_planted_the_published_ones_among_them_and_all_h
 
 def test_every_theorem_rejects_a_planted_defect():
     assert {theorem for *_, theorem in PLANTED} == set(THEOREMS)
+
+
+@pytest.mark.parametrize("method", [m for m in SHARP if m.adaptive], ids=str)
+def test_a_step_along_a_constant_tangent_field_has_the_singular_values_that_are_chosen(method):
+    sigma = np.array([1.0, 0.6, 0.3, 0.01])
+    Y, Z = tangent_pair(np.random.default_rng(0), sigma, 1.5)
+    F = 2 * (dense(Z) - dense(Y))
+    assert np.allclose(Z.singular_values(), sigma, rtol=0, atol=1e-14)
+    assert norm(tangent_projection(Y, F) - F) <= 1e-13
+    assert norm(dense(method.step(Y, 0, 0.5, lambda t, W: F)) - dense(Z)) <= 1e-13
 
 
 def test_a_failure_names_theorem_equation_residual_bound_and_seed_and_is_reproduced_by_them():
