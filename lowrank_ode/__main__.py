@@ -60,7 +60,7 @@ def parser():
                             description="Run lowrank_ode.testing.check_integrator on CLASS() and "
                             "print its report.")
     c.add_argument("target", metavar="MODULE:CLASS",
-                   help="a class with step(Y, t, h, F): package.module:Class, path/to/file.py:Class, "
+                   help="a class with step(Y, t, h, F): module:Class, path/to/file.py:Class, "
                    "or with options, 'module:Class(tau=0)'")
     c.add_argument("--seeds", type=int,
                    help="draws of each theorem (default: its own number, 1 to 30)")

@@ -1,9 +1,18 @@
-"""The theorems that a method claims: order, exactness, symmetry, norm, descent, robustness, rank."""
+"""The theorems that a method claims: order, exactness, symmetry, norm, descent, robustness, and
+rank."""
 
 import numpy as np
 
 from ..flow import evolve
-from ..matrices import DirectSum, LowRank, best_approximation, dense, norm, retract, tangent_projection
+from ..matrices import (
+    DirectSum,
+    LowRank,
+    best_approximation,
+    dense,
+    norm,
+    retract,
+    tangent_projection,
+)
 from ..problems import quadratic_flow, random_lowrank, random_orthonormal, rank_r_curve
 from ..substeps import exact
 from .draws import cast, random_like, tangent_field

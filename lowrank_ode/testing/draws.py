@@ -42,7 +42,8 @@ def draw_tangent(seed, dtype=float, couple=False):
 
     def block(r):
         m, n = rng.integers(r, 3 * r + 4 if seed % 3 else 41, 2)
-        return cast(rng, random_lowrank(rng, m, n, size * np.linspace(1, 0.3, r)), dtype)
+        return cast(rng, random_lowrank(rng, m, n, size * np.linspace(1, 0.3, r)), dtype,
+                    full=True)
 
     Y = block(r)
     if couple:
@@ -92,11 +93,12 @@ def random_like(rng, shape, dtype):
     return X + 1j * rng.standard_normal(shape) if np.dtype(dtype).kind == "c" else X
 
 
-def cast(rng, Y, dtype):
-    """Y in another precision; complex factors, of other columns than real ones, if it is complex."""
+def cast(rng, Y, dtype, full=False):
+    """Y in another precision, of complex factors if that is complex; with a full core if `full`."""
     U, S, V = Y
     if np.dtype(dtype).kind == "c":
         U, V = (np.linalg.qr(random_like(rng, X.shape, dtype))[0] for X in (U, V))
+    if full or np.dtype(dtype).kind == "c":
         P, Q = (np.linalg.qr(random_like(rng, S.shape, dtype))[0] for _ in range(2))
         S = P @ S @ Q
     return LowRank(*(X.astype(dtype) for X in (U, S, V)))
