@@ -1,7 +1,10 @@
 """The command line: python -m lowrank_ode train …, and check MODULE:CLASS."""
 
 import argparse
-import importlib
+import ast
+import importlib.util
+import os
+import re
 import sys
 from dataclasses import fields
 
@@ -59,10 +62,13 @@ def parser():
                             description="Run lowrank_ode.testing.check_integrator on CLASS() and "
                             "print its report.")
     c.add_argument("target", metavar="MODULE:CLASS",
-                   help="a class with step(Y, t, h, F), importable from here, "
-                   "made without arguments")
+                   help="a class with step(Y, t, h, F): module:Class, path/to/file.py:Class, "
+                   "or with options, 'module:Class(tau=0)'")
     c.add_argument("--seeds", type=int,
-                   help="draws of each theorem (default: its own number, 3 to 30)")
+                   help="draws of each theorem (default: its own number, 1 to 30)")
+    c.add_argument("--without", type=_list(str), metavar="FEATURES",
+                   help="what it does not claim, of complex, float32, direct_sums, operators "
+                   "(fields that are no ndarrays)")
     return top
 
 
@@ -108,19 +114,43 @@ def _about_the_training(p):
                    "after each epoch, atomically")
 
 
-def check(target, seeds=None):
-    """Print the report on the integrator module:Class; SystemExit if a theorem fails."""
-    module, _, name = target.partition(":")
-    if not name:
-        raise ValueError(f"target: got {target!r}, expected module:Class")
-    try:
-        method = getattr(importlib.import_module(module), name)()
-    except (AttributeError, TypeError) as error:
-        raise ValueError(f"target: {error}") from error
-    report = check_integrator(method, report=True, seeds=seeds)
+def check(target, seeds=None, without=None):
+    """Print the report on the integrator module:Class or file.py:Class; SystemExit if a theorem
+    fails."""
+    report = check_integrator(_integrator(target), report=True, seeds=seeds, without=without)
     print(report)
     if not report.passed:
         sys.exit(1)
+
+
+def _integrator(target):
+    """The instance that module:Class, path/to/file.py:Class or either with (option=value) names."""
+    match = re.fullmatch(r"(.+?):([^\W\d]\w*)(\(.*\))?", target, re.S)
+    if not match:
+        raise ValueError(f"target: got {target!r}, expected module:Class, path/to/file.py:Class, "
+                         "or module:Class(option=value)")
+    module, name, call = match.groups()
+    try:
+        call = ast.parse(f"f{call or '()'}", mode="eval").body
+        arguments = [ast.literal_eval(value) for value in call.args]
+        options = {pair.arg: ast.literal_eval(pair.value) for pair in call.keywords}
+    except (SyntaxError, ValueError) as error:
+        raise ValueError(f"target: got {target!r}, expected numbers, text, True or None "
+                         f"as options of {name}") from error
+    try:
+        found = _file(module) if module.endswith(".py") else importlib.import_module(module)
+        return getattr(found, name)(*arguments, **options)
+    except (AttributeError, TypeError, SyntaxError) as error:
+        raise ValueError(f"target: {error}") from error
+
+
+def _file(path):
+    """The module in that file; as in a script, its neighbours can be imported."""
+    sys.path.insert(0, os.path.dirname(os.path.abspath(path)))
+    spec = importlib.util.spec_from_file_location("checked", path)
+    module = sys.modules["checked"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def make_method(name, tau, substeps):
@@ -211,7 +241,7 @@ def main(argv=None):
     open_console()
     args = parser().parse_args(argv)
     try:
-        check(args.target, args.seeds) if args.command == "check" else run(args)
+        check(args.target, args.seeds, args.without) if args.command == "check" else run(args)
     except (ValueError, OSError, ImportError) as error:
         stop(error)
     except KeyboardInterrupt:

@@ -126,13 +126,24 @@ class NotOrthonormal(BUG):
         return as_they_are(K, V0)
 
 
-@planted("is_pure")
+@planted("keeps_type_and_shape")
 class WritesIntoItsInput(BUG):
-    """S0 += …"""
+    """S0 *= ½: its factors are to read only."""
     def step(self, Y, t, h, F):
         Y1 = super().step(Y, t, h, F)
         if isinstance(Y, LowRank):
             Y.S[...] = 0.5 * Y.S
+        return Y1
+
+
+@planted("leaves_dense_blocks_alone")
+class WritesIntoDenseBlocks(BUG):
+    """b *= ½, after the step."""
+    def step(self, Y, t, h, F):
+        Y1 = super().step(Y, t, h, F)
+        for X in getattr(Y, "blocks", ()):
+            if isinstance(X, np.ndarray):
+                X *= 0.5
         return Y1
 
 

@@ -16,6 +16,7 @@ class Dense:
 
     solve: Callable = field(default=rk4, repr=False)
     order: ClassVar[None] = None        # that of `solve`
+    low_rank: ClassVar[bool] = False    # the result is an ndarray
 
     def __post_init__(self):
         check_solver(self.solve)

@@ -21,6 +21,10 @@ class MidpointBUG(Truncating):
                     Ū = augment([U0, U½], G V½), V̄ = augment([V0, V½], Gᴴ U½)        ("3r")
         S-step      S' = Ūᴴ F(Ū S V̄ᴴ) V̄ from (Ūᴴ U0) S0 (V̄ᴴ V0)ᴴ, which is Y itself;
                     truncate as adaptive BUG does
+
+    As U½ S½ + (h/2) G V½ spans with U½ what G V½ spans with it, that is what Ū is made of: so what
+    is dropped is measured by the size of Y. Û holds G V0 up to a rounding error EPS ‖Y‖ / h, which
+    is no direction, but would be one next to ‖G V̂‖.
     """
 
     bases: str = "3r"
@@ -38,13 +42,13 @@ class MidpointBUG(Truncating):
     def step(self, Y, t, h, F):
         h, F = checked(Y, h, F)
         U0, S0, V0 = Y
-        U, _, V = half = augmented_step(Y, t, h / 2, F, self.solve)
+        U_half, S_half, V_half = half = augmented_step(Y, t, h / 2, F, self.solve)
+        U, V = U_half, V_half
         if self.bases == "3r":
-            U_half, _, V_half = half = retract(Y, half)
+            U_half, S_half, V_half = half = retract(Y, half)
             U, V = augment(U0, U_half), augment(V0, V_half)
-        else:
-            U_half, V_half = U, V
         G = F(t + h / 2, half)
-        U, V = augment(U, G @ V_half), augment(V, H(G) @ U_half)
+        U = augment(U, U_half @ S_half + (h / 2) * (G @ V_half))
+        V = augment(V, V_half @ H(S_half) + (h / 2) * (H(G) @ U_half))
         S = self.solve(S_field(F, U, V), t, leading(S0, U, V), h)
         return self.truncate(LowRank(U, S, V))
