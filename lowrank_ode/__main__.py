@@ -89,6 +89,8 @@ def _about_the_training(p):
                    "(default: a quarter of the narrowest layer)")
     p.add_argument("--lr", type=_list(float), default=[0.1],
                    help="step size h, or several that share the epochs (default 0.1)")
+    p.add_argument("--decay", type=float, default=0.0,
+                   help="of all parameters: W' = −∇L − decay · W (default %(default)s)")
     p.add_argument("--batch", type=int, default=128,
                    help="examples in a batch (default %(default)s)")
     p.add_argument("--epochs", type=int, default=10,
@@ -146,7 +148,7 @@ def run(args):
     result = {"settings": {**vars(args), "rank": rank}, "data": data.name, "records": []}
     try:
         for record in train(net, params, data, method, args.lr, args.batch, args.epochs, rng,
-                            progress=_progress, drop=args.drop):
+                            progress=_progress, drop=args.drop, decay=args.decay):
             count = count_parameters(record.params)
             result["records"].append({**record.summary(), "parameters": count,
                                       "compression": 1 - count / dense_count})

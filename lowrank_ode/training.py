@@ -29,19 +29,20 @@ class Record:
                 "accuracy": self.accuracy, "ranks": self.ranks, "seconds": self.seconds}
 
 
-def gradient_field(net, x, labels, on_loss=None):
-    """F(t, params) = −∇L of the batch (x, labels): the same at all times t. on_loss(loss) is called
-    at each evaluation. net is a Network or has a `value_and_grad` as one has."""
+def gradient_field(net, x, labels, on_loss=None, decay=0.0):
+    """F(t, params) = −∇L − decay · params of the batch (x, labels): the same at all times t.
+    on_loss(L) is called at each evaluation. net is a Network or has a `value_and_grad` as one has.
+    Where params and ∇L are LowRank, F is their sum in factors."""
     def F(t, params):
         loss, grads = net.value_and_grad(params, x, labels)
         if on_loss:
             on_loss(loss)
-        return -grads
+        return -(grads + float(decay) * params) if decay else -grads
     return F
 
 
 def train(net: Network, params, data, method, lr, batch_size=128, epochs=1, rng=None, every=None,
-          progress=None, drop=0.0):
+          progress=None, drop=0.0, decay=0.0):
     """Train `net` from `params` with any integrator: a step of size h = lr along the gradient flow
     of each minibatch. A generator of Records, one an epoch, one after each `every` steps if given.
 
@@ -51,12 +52,17 @@ def train(net: Network, params, data, method, lr, batch_size=128, epochs=1, rng=
     by `rng` (a numpy Generator or a seed, default 0), the last one may be smaller.
     progress(iterable) may wrap the batches of an epoch in a progress bar. drop is the probability
     with which an input of a batch is set to 0, the others divided by 1 − drop [SHKSS14]: against
-    overfitting. The same rng gives the same records, seconds apart.
+    overfitting. decay is that of the weights: the field is −∇L − decay · params, the gradient of
+    L + decay ‖params‖²/2 turned round, biases included, as of torch's SGD; the records tell L. The
+    same rng gives the same records, seconds apart.
+
+    method.step(params, t, h, F) is given t = 0.0, 1.0, …, the number of the step: the fields, which
+    do not depend on t, have no other time, and a method may do something else every so many steps.
 
     Raises ValueError, at once, for invalid arguments or data that do not fit the network; during
     training, if the loss is not finite.
     """
-    steps = _checked(net, data, lr, batch_size, epochs, every, drop)
+    steps = _checked(net, data, lr, batch_size, epochs, every, drop, decay)
     rng = np.random.default_rng(0 if rng is None else rng)
     check_state(params, "params")
     net.accuracy(params, data.test_x[:1], data.test_labels[:1])     # refuses other shapes
@@ -72,8 +78,8 @@ def train(net: Network, params, data, method, lr, batch_size=128, epochs=1, rng=
                 start, seen, x = time.perf_counter(), [], data.x[batch]
                 if drop:
                     x = x * (rng.random(x.shape, np.float32) >= drop) / x.dtype.type(1 - drop)
-                F = gradient_field(net, x, data.labels[batch], seen.append)
-                params, step = method.step(params, 0.0, h, F), step + 1
+                F = gradient_field(net, x, data.labels[batch], seen.append, decay)
+                params, step = method.step(params, float(step), h, F), step + 1
                 losses.append(float(seen[0]))
                 seconds += time.perf_counter() - start
                 if not np.isfinite(losses[-1]):
@@ -89,7 +95,7 @@ def train(net: Network, params, data, method, lr, batch_size=128, epochs=1, rng=
     return records(params)
 
 
-def _checked(net, data, lr, batch_size, epochs, every, drop):
+def _checked(net, data, lr, batch_size, epochs, every, drop, decay):
     """The step sizes as an array; ValueError for arguments of `train` that are no good."""
     if data.x.shape[1] != net.inputs or data.classes > net.classes:
         raise ValueError(f"data: {data.x.shape[1]} inputs and {data.classes} classes, expected "
@@ -105,6 +111,8 @@ def _checked(net, data, lr, batch_size, epochs, every, drop):
                          f"expected at most one for each of {epochs} epochs")
     if not 0 <= drop < 1:
         raise ValueError(f"drop: got {drop}, expected a probability in [0, 1)")
+    if not 0 <= decay < np.inf:
+        raise ValueError(f"decay: got {decay}, expected a number ≥ 0")
     return steps
 
 

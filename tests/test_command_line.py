@@ -69,11 +69,12 @@ def ask(monkeypatch):
 
 def test_every_option_reaches_the_training(ask):
     asked = ask("--widths", "20,24", "--activation", "tanh", "--lr", "0.3,0.1", "--batch", "7",
-                "--epochs", "3", "--method", "dlrt", "--drop", "0.2")
+                "--epochs", "3", "--method", "dlrt", "--drop", "0.2", "--decay", "0.01")
     assert asked["net"] == mlp((64, 20, 24, 10), "tanh")
     assert (asked["lr"], asked["batch_size"], asked["epochs"]) == ([0.3, 0.1], 7, 3)
     assert len(asked["data"].x) == 1438
-    assert asked["drop"] == 0.2 and ask()["drop"] == 0
+    assert (asked["drop"], asked["decay"]) == (0.2, 0.01)
+    assert ask()["drop"] == ask()["decay"] == 0
     assert {X.dtype for X in asked["params"].blocks} == {np.dtype(np.float32)}
     assert list(asked["progress"](["a batch", "another"])) == ["a batch", "another"]
 

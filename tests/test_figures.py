@@ -174,7 +174,7 @@ def test_every_figure_has_a_caption_that_ends_its_first_sentence_and_stored_resu
                      "front", "gradient_flow", "lenet5_table", "lubich_oseledets", "orders",
                      "rank_evolution", "robust_initialisation", "scaling",
                      "singular_values", "stagnation",
-                     "svd_pruning", "timings", "trainers", "what_matters"]
+                     "svd_pruning", "timings", "trainers", "trp", "what_matters"]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda m: m.__name__)

@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "training": {"matrices", "nets", "integrators", "flow", "substeps"},
     "testing": {"matrices", "substeps", "integrators", "problems", "flow", "nets"},
     "__init__": {"matrices", "integrators", "flow"},
-    "compression": {"matrices", "nets"},
+    "compression": {"matrices", "substeps", "nets"},
     "__main__": {"matrices", "compression", "substeps", "integrators", "nets", "training", "data", "results", "flow", "testing"},
 }
 

@@ -30,6 +30,40 @@ def prediction_flops(shape, rank=None, core=False):
     return 2 * r * (n + m) + core * 2 * r**2
 
 
+def multiplications(shapes, ranks, positions=None):
+    """Multiplications of weights in a prediction of one example, half of `prediction_flops`: P n m
+    of a dense layer (rank None) of shape (n outputs, m inputs), P r (n + m) of one of rank r, at P
+    places, the pixels of a convolution's outputs.
+
+    positions: P of each layer, None: 1 everywhere. A kernel folded to another matrix has the shape
+    of this one; a row of windows and then a column are at P places each if the stride is 1.
+    Raises ValueError for lists of different lengths, P < 1, and unless 1 ≤ rank ≤ min(n, m).
+
+    >>> lenet5 = [(20, 25), (50, 500), (500, 800), (10, 500)], [24 * 24, 8 * 8, 1, 1]
+    >>> dense = multiplications(lenet5[0], [None] * 4, lenet5[1])
+    >>> dense, round(dense / multiplications(lenet5[0], [6, 7, 8, None], lenet5[1]), 2)
+    (2293000, 5.49)
+    """
+    positions = [1] * len(shapes) if positions is None else positions
+    if not len(shapes) == len(ranks) == len(positions):
+        raise ValueError(f"ranks, positions: got {len(ranks)} and {len(positions)}, "
+                         f"expected one for each of {len(shapes)} layers")
+    return sum(check_count("positions", P) * prediction_flops(shape, r) // 2
+               for shape, r, P in zip(shapes, ranks, positions, strict=True))
+
+
+def flops_saved(speed_up):
+    """100 (1 − 1/s) %, the reduction of work ("CR-F") that a speed-up s, work before over work
+    after, is.
+
+    >>> [round(flops_saved(s), 1) for s in (1.0, 2.0, 3.18)]
+    [0.0, 50.0, 68.6]
+    """
+    if not speed_up > 0:
+        raise ValueError(f"speed_up: got {speed_up}, expected a number > 0")
+    return 100 * (1 - 1 / speed_up)
+
+
 def step_flops(shape, rank, batch, passes=1, first=False):
     """Operations of one training step in a layer of shape (n outputs, m inputs) on a batch.
 

@@ -1,0 +1,100 @@
+"""The committed results of figures/trp.py bear out its first sentence, and wrong ones would not."""
+
+import copy
+
+import pytest
+
+from figures import _run, trp
+from lowrank_ode.results import read_json
+
+SCALES = [scale for scale in ("default", "full") if _run.paths("trp", scale)[0].exists()]
+LOW = range(4, 9)       # ranks of every layer
+
+
+def stored(scale):
+    return read_json(_run.paths("trp", scale)[0])
+
+
+def gains(data, choose, other="SVD"):
+    """By how much TRP is ahead, in the rows that are chosen by their ranks."""
+    return [row["TRP"] - row[other] for row in trp.rows(data) if choose(row["ranks"])]
+
+
+def are_low(ranks):
+    return all(r in LOW for r in ranks)
+
+
+def low_ranks_gain_moderate_ones_do_not(data):
+    low = gains(data, are_low)
+    moderate = gains(data, lambda ranks: min(ranks) >= LOW.stop)
+    seeds = len(data["settings"]["seeds"])
+    return (len(low) >= seeds and len(moderate) >= seeds
+            and min(low) >= 0.05 and max(moderate) <= 0.01)
+
+
+def exchanged(row):
+    """Planted: one for the other."""
+    row["TRP"], row["SVD"] = row["SVD"], row["TRP"]
+
+
+def level(row):
+    """Planted: no gain."""
+    row["TRP"] = row["SVD"]
+
+
+def everywhere(row):
+    """Planted: the same gain at all ranks."""
+    row["TRP"] = row["SVD"] + 0.05
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_claim(scale):
+    data = stored(scale)
+    assert low_ranks_gain_moderate_ones_do_not(data)
+    for plant in (exchanged, level, everywhere):
+        wrong = copy.deepcopy(data)
+        for run in wrong["runs"]:
+            plant(run["rows"][0])
+        assert not low_ranks_gain_moderate_ones_do_not(wrong), plant.__name__
+
+
+def test_on_few_images_trp_is_ahead_of_training_at_its_low_ranks_with_the_same_step_sizes():
+    """By two points; at rank 2 it is not, in one run or another. Planted: level."""
+    data = stored("default")
+    for other in trp.FIXED:
+        assert min(gains(data, are_low, other)) >= 0.02
+        assert min(gains(data, lambda ranks: max(ranks) == 2, other)) < 0
+        for run in data["runs"]:
+            run["rows"][0]["TRP"] = run["rows"][0][other]
+        assert not min(gains(data, are_low, other)) >= 0.02
+
+
+def test_at_rank_2_the_last_cut_may_take_all():
+    """So no claim is made there."""
+    rows = [row for row in trp.rows(stored("default")) if max(row["ranks"]) == 2]
+    assert max(row["uncut"] - row["TRP"] for row in rows) > 0.2
+    assert min(gains(stored("default"), lambda ranks: max(ranks) == 2)) < 0
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_training_lowers_the_stable_rank_of_the_first_layer(scale):
+    data = stored(scale)
+    for run in data["runs"]:
+        start, trained = run["stable ranks"]
+        assert trained[0] < start[0]
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_stored_results_are_those_of_the_settings_in_the_code_and_complete(scale):
+    data = stored(scale)
+    settings = trp.SETTINGS[scale]
+    assert data["settings"] == settings
+    assert ([(run["net"], run["energy"], run["seed"]) for run in data["runs"]]
+            == [(net, energy, seed) for net in settings["nets"]
+                for energy in settings["energies"] for seed in settings["seeds"]])
+    assert all([row["nuclear"] for row in run["rows"]] == settings["nuclear"]
+               for run in data["runs"])
+
+
+def test_places_at_which_weights_are_used():
+    assert trp.positions(trp.lenet5()) == [24 * 24, 8 * 8, 1, 1]
