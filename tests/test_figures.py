@@ -169,7 +169,8 @@ def test_every_figure_has_a_caption_that_ends_its_first_sentence_and_stored_resu
     for name in NAMES:
         caption = importlib.import_module(f"figures.{name}").__doc__
         assert ".\n" in caption and all(path.exists() for path in _run.paths(name, "default"))
-    assert NAMES == ["ablation", "accuracy_vs_parameters", "bound_tightness", "conformance",
+    assert NAMES == ["ablation", "accuracy_vs_parameters", "bound_tightness", "compress_only",
+                     "conformance",
                      "conservation",
                      "front", "gradient_flow", "lenet5_table", "lubich_oseledets", "orders",
                      "rank_evolution", "robust_initialisation", "scaling",

@@ -1,0 +1,124 @@
+"""The committed results of the figures on compression bear out their first sentences, and wrong
+ones would not."""
+
+import copy
+
+import numpy as np
+import pytest
+
+from figures import _run, compress_only
+from figures._compression import METHODS, rewound
+from lowrank_ode.results import read_json
+
+LEAST = 0.06            # of the numbers: below, nothing is claimed
+
+
+def scales(name):
+    return [scale for scale in ("default", "full") if _run.paths(name, scale)[0].exists()]
+
+
+def stored(name, scale="default"):
+    return read_json(_run.paths(name, scale)[0])
+
+
+def rejects(holds, data, *plants):
+    """Each planted error alone is seen."""
+    for plant in plants:
+        wrong = copy.deepcopy(data)
+        plant(wrong)
+        assert not holds(wrong), plant.__name__
+
+
+def equal_errors_keep_more_than_equal_energies_and_these_than_equal_ranks(data):
+    """Run by run, at every budget that all of them can meet."""
+    seen = 0
+    for run in data["runs"]:
+        names = "SVD", "SVD-Energy", "ALDS root", "ALDS √k"
+        for rows in zip(*(run["methods"][name] for name in names), strict=True):
+            if None not in rows and rows[0]["budget"] >= LEAST:
+                ranks, energies, *errors = (row["test"] for row in rows)
+                seen += 1
+                if not (ranks <= energies < min(errors)):
+                    return False
+    return seen >= 3 * len(data["runs"])
+
+
+def a_smaller_start_ends_with_a_lower_stable_rank(data):
+    """In the first layer, seed by seed."""
+    ends = {(run["net"], run["start"], run["seed"]): run["dense"]["stable ranks"][1][0]
+            for run in data["runs"]}
+    pairs = [(end, ends[net, "large", seed]) for (net, start, seed), end in ends.items()
+             if start == "small"]
+    return len(pairs) == len(data["runs"]) / 2 and all(small < large for small, large in pairs)
+
+
+def exchanged(one, other):
+    """Planted: the results of two methods, one for the other, in one run."""
+    def plant(data):
+        methods = data["runs"][-1]["methods"]
+        methods[one], methods[other] = methods[other], methods[one]
+    plant.__name__ = f"{one} for {other}"
+    return plant
+
+
+def one_start_for_the_other(data):
+    for run in data["runs"]:
+        run["start"] = {"small": "large", "large": "small"}[run["start"]]
+
+
+@pytest.mark.parametrize("scale", scales("compress_only"))
+def test_compress_only_claim(scale):
+    data = stored("compress_only", scale)
+    assert equal_errors_keep_more_than_equal_energies_and_these_than_equal_ranks(data)
+    rejects(equal_errors_keep_more_than_equal_energies_and_these_than_equal_ranks, data,
+            exchanged("SVD", "SVD-Energy"), exchanged("SVD-Energy", "ALDS root"),
+            exchanged("ALDS √k", "SVD"))
+    assert a_smaller_start_ends_with_a_lower_stable_rank(data)
+    rejects(a_smaller_start_ends_with_a_lower_stable_rank, data, one_start_for_the_other)
+
+
+@pytest.mark.parametrize("scale", scales("compress_only"))
+def test_budgets_are_met(scale):
+    def met(data):
+        return all(row is None or row["numbers"] <= row["budget"] * run["dense"]["numbers"]
+                   for run in data["runs"] for rows in run["methods"].values() for row in rows)
+
+    def rounded_up(data):
+        row = data["runs"][0]["methods"]["PFP"][0]
+        row["numbers"] = int(row["budget"] * data["runs"][0]["dense"]["numbers"]) + 1
+    data = stored("compress_only", scale)
+    assert met(data)
+    rejects(met, data, rounded_up)
+
+
+@pytest.mark.parametrize("scale", scales("compress_only"))
+def test_with_an_upper_bound_groups_are_rare(scale):
+    """Planted: those of the bound that is none."""
+    def rare(data, method):
+        groups = [np.array(row["groups"]) > 1 for run in data["runs"]
+                  for row in run["methods"][method] if row]
+        return np.mean(groups) < 0.25
+    data = stored("compress_only", scale)
+    assert rare(data, "ALDS √k") and rare(data, "ALDS root") and not rare(data, "ALDS max")
+
+
+@pytest.mark.parametrize("scale", scales("compress_only"))
+def test_compress_only_is_complete_and_of_the_settings_in_the_code(scale):
+    data, settings = stored("compress_only", scale), compress_only.SETTINGS[scale]
+    assert data["settings"] == settings
+    assert ([(run["net"], run["start"], run["seed"]) for run in data["runs"]]
+            == [(net, start, seed) for net in settings["nets"] for start in settings["starts"]
+                for seed in settings["seeds"]])
+    for run in data["runs"]:
+        assert list(run["methods"]) == list(METHODS)
+        for rows in run["methods"].values():
+            assert len(rows) == len(settings["budgets"])
+        for rows in run["low rank"].values():
+            assert [row["tau"] for row in rows] == settings["tau"][run["net"]]
+        assert bool(run["low rank"]) == (run["start"] == "small")
+
+
+def test_rewinding_takes_the_last_step_sizes():
+    """As `train` shares them out: 12 epochs with 3 step sizes, 4 each."""
+    assert rewound([3, 2, 1], 12, 5) == [2, 1, 1, 1, 1] and rewound([3, 2, 1], 12, 12)[0] == 3
+    assert rewound([3, 2, 1], 4, 3) == [3, 2, 1]
