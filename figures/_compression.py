@@ -68,10 +68,13 @@ def start_of(key):
     return key.split(", ")[1].removesuffix(" start")
 
 
+loaded = functools.lru_cache(maxsize=1)(load)
+
+
 @functools.lru_cache(maxsize=1)
 def images(source, seed):
     """(training and held-out images, training and test images), the same training images."""
-    whole = load(source)
+    whole = loaded(source)
     return hold_out(whole, HELD_OUT, seed), whole
 
 

@@ -17,8 +17,6 @@ are means over seeds. A multiplication and an addition are two operations.
 
 import numpy as np
 
-from lowrank_ode.data import load
-
 from . import _style
 from ._compression import (
     LOOKS,
@@ -26,6 +24,7 @@ from ._compression import (
     METHODS,
     cases,
     dense_results,
+    loaded,
     shrunk,
     start_of,
     trained_at_low_rank,
@@ -61,7 +60,7 @@ def shrunk_to_all(case, method, budgets):
 
 
 def compute(settings, run):
-    return {"data": load(settings["data"]).name,
+    return {"data": loaded(settings["data"]).name,
             "runs": [found for net in settings["nets"] for found in runs_of(net, settings, run)]}
 
 

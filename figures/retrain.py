@@ -12,14 +12,13 @@ MNIST images, 784-100-50-10; --full: full MNIST, 784-300-100-10. Points are mean
 
 import numpy as np
 
-from lowrank_ode.data import load
-
 from . import _style, compress_only
 from ._compression import (
     LOOKS,
     LOW_RANK,
     cases,
     dense_results,
+    loaded,
     shrunk,
     trained_at_low_rank,
 )
@@ -43,7 +42,7 @@ def before_and_after(case, method, budget, again):
 
 
 def compute(settings, run):
-    return {"data": load(settings["data"]).name,
+    return {"data": loaded(settings["data"]).name,
             "runs": [found for net in settings["nets"] for found in runs_of(net, settings, run)]}
 
 
