@@ -5,11 +5,12 @@ A network is trained with dense weights from one start, small (He's, over √6),
 gradient descent: TRP [XLZW20] cuts the weights of all layers but the last to the part 1 − e of
 their energy before every m-th step, with (λ > 0) and without a subgradient of the nuclear norm, and
 once more after the last step; "SVD" trains without cuts, and is pruned to the ranks that TRP came
-to; BUG and projected Euler train at these ranks from the start on, which is cut to them. Data,
-batches, step sizes, epochs and weight decay are the same for all, and were not chosen for any; a
-step of BUG takes three gradients. A point is a run. TRP finds its ranks by e alone, and the test
-images choose nothing. Default: 5,000 real MNIST images, 784-300-100-10; --full: full MNIST, and
-LeNet5.
+to; BUG and projected Euler train at these ranks from the start on, which is cut to them and loses
+most of its norm by that; with "own start" projected Euler has a random start of these ranks, with
+the norm of He's. Data, batches, step sizes, epochs and weight decay are the same for all, and were
+not chosen for any; a step of BUG takes three gradients. A point is a run. TRP finds its ranks by e
+alone, and the test images choose nothing. Default: 5,000 real MNIST images, 784-300-100-10; --full:
+full MNIST, and LeNet5.
 """
 
 import numpy as np
@@ -46,7 +47,8 @@ FULL = {"data": "mnist", "nets": ["300-100", "lenet5"],
 SETTINGS = {"small": {**DEFAULT, **SMALL}, "default": DEFAULT, "full": {**DEFAULT, **FULL}}
 FIXED = {"BUG": BUG(euler), "projected Euler": ProjectedRK(1)}
 HEAD = ("| network | e | λ | ranks | multiplications saved | TRP before the last cut | TRP | SVD | "
-        "BUG | projected Euler |")
+        "BUG | projected Euler | projected Euler, own start |")
+OTHERS = *FIXED, "own start"
 
 
 def problem(settings, name, seed):
@@ -99,14 +101,31 @@ def trained(settings, net, seed, energy):
                              for params in (start, free)], "rows": rows}
 
 
+def from_own_start(settings, net, seed, at):
+    """Test accuracy of projected Euler from a random start of these ranks."""
+    name = net
+    data, net, _ = problem(settings, name, seed)
+    params = net.init(np.random.default_rng(seed), [*at, None], np.float32)
+    *_, record = train(net, params, data, FIXED["projected Euler"], rng=seed,
+                       **settings["train"][name])
+    return record.accuracy
+
+
 def compute(settings, run):
     cases = [{"net": net, "seed": seed, "energy": energy} for net in settings["nets"]
              for energy in settings["energies"] for seed in settings["seeds"]]
     found = run(trained, {f"{case['net']}, e = {case['energy']}, seed {case['seed']}":
                           {"settings": settings, **case} for case in cases})
-    return {"data": load(settings["data"]).name,
+    data = {"data": load(settings["data"]).name,
             "runs": [{**case, **result}
                      for case, result in zip(cases, found.values(), strict=True)]}
+    own = run(from_own_start, {f"{row['net']}, own start {row['ranks']}, seed {row['seed']}":
+                               {"settings": settings, "net": row["net"], "seed": row["seed"],
+                                "at": row["ranks"]} for row in rows(data)})
+    for each in data["runs"]:
+        for row in each["rows"]:
+            row["own start"] = own[f"{each['net']}, own start {row['ranks']}, seed {each['seed']}"]
+    return data
 
 
 def rows(data):
@@ -130,7 +149,7 @@ def table(data):
         saved = np.mean([row["saved"] for row in found])
         yield (f"| {net} | {energy:g} | {nuclear:g} | {', '.join(map(str, found[0]['ranks']))} | "
                f"{saved:.1f} % | "
-               + " | ".join(percent(found, name) for name in ("uncut", "TRP", "SVD", *FIXED))
+               + " | ".join(percent(found, name) for name in ("uncut", "TRP", "SVD", *OTHERS))
                + " |")
 
 
@@ -141,7 +160,8 @@ def draw(data):
              "SVD": ("#1f6fb4", "s", "dense training, SVD at its ranks"),
              "BUG": (_style.COLOURS["BUG"], "^", "BUG at its ranks"),
              "projected Euler": (_style.COLOURS["projected RK, order 1"], "v",
-                                 "projected Euler at its ranks")}
+                                 "projected Euler at its ranks"),
+             "own start": ("#4b2e83", "D", "the same, own start")}
     for ax, name in zip(panels[0], names, strict=True):
         runs = [run for run in data["runs"] if run["net"] == name]
         dense = np.mean([run["dense"] for run in runs])
@@ -153,12 +173,16 @@ def draw(data):
                 x = [100 * row["parameters"] / runs[0]["parameters"] for row in mine]
                 ax.plot(x, [100 * row[method] for row in mine], marker, color=colour, ms=5, lw=0,
                         mfc="none" if nuclear else colour, alpha=0.9,
-                        label=f"… of TRP with λ = {nuclear:g}" if nuclear else label)
+                        label=None if nuclear else label)
+        ax.plot([], [], "o", color="#777777", mfc="none", ms=5, lw=0,
+                label="hollow: TRP with λ > 0")
         ax.set_yscale("function", functions=(lambda a: -np.log10(np.maximum(100 - a, 1e-3)),
                                              lambda y: 100 - 10.0**-y))
         ax.set_yticks([10, 50, 80, 90, 95, 97, 98, 99])
-        ax.set(title=f"{name}: dense {100 * dense:.1f} %", xscale="log", ylim=(0, 99.5),
-               xlabel="numbers stored, % of dense")
+        stable = [np.mean([run["stable ranks"][k] for run in runs], axis=0) for k in (0, 1)]
+        stable = " to ".join(", ".join(f"{r:.0f}" for r in each) for each in stable)
+        ax.set(title=f"{name}: dense {100 * dense:.1f} %, stable ranks {stable}",
+               xscale="log", ylim=(0, 99.5), xlabel="numbers stored, % of dense")
         _style.plain_numbers(ax.xaxis)
     panels[0][0].set_ylabel("test accuracy, %")
     figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside lower center",

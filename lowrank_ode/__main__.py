@@ -10,7 +10,7 @@ import numpy as np
 
 from .compression import count_parameters
 from .data import load
-from .integrators import METHODS
+from .integrators import BY_NAME
 from .nets import lenet5, mlp
 from .nets.activations import ACTIVATIONS
 from .results import check_writable, write_json
@@ -18,7 +18,6 @@ from .substeps import euler, heun, rk4
 from .testing import check_integrator
 from .training import train
 
-BY_NAME = {method.__module__.rpartition(".")[2]: method for method in METHODS}
 SUBSTEPS = {"euler": euler, "heun": heun, "rk4": rk4}
 
 EXAMPLES = """\

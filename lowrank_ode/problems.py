@@ -2,13 +2,13 @@
 that the theorems speak of.
 
 Notation as in docs/theorems.md: L a Lipschitz constant of F, B a bound of ‖F‖, ε of the normal part
-‖(I − P(Y))F(t, Y)‖, all in the Frobenius norm. Random problems take an rng; `sigma` are the
-singular values of the start, so a test sets its own hard case.
+‖(I − P(Y))F(t, Y)‖, all in the Frobenius norm. Random problems take an rng, a Generator or a seed;
+`sigma` are the singular values of the start, so a test sets its own hard case.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, wraps
 
 import numpy as np
 
@@ -69,18 +69,27 @@ class Schroedinger(Problem):
         return float(np.vdot(Y, self.hamiltonian(Y)).real)
 
 
+def seeded(function):
+    """`function` with a numpy Generator for its first argument, rng, a seed as well."""
+    return wraps(function)(lambda rng, *args, **options:
+                           function(np.random.default_rng(rng), *args, **options))
+
+
+@seeded
 def random_orthonormal(rng, m, r):
     """An (m, r) matrix with orthonormal columns, uniformly distributed."""
     Q, R = np.linalg.qr(rng.standard_normal((m, r)))
     return Q * np.sign(np.diag(R))
 
 
+@seeded
 def random_lowrank(rng, m, n, sigma):
     """A random LowRank with singular values sigma."""
     return LowRank(random_orthonormal(rng, m, len(sigma)), np.diag(np.asarray(sigma, float)),
                    random_orthonormal(rng, n, len(sigma)))
 
 
+@seeded
 def rank_r_curve(rng, m, n, sigma, speed=1.0):
     """A(t) = e^{tX} U Σ(t) Vᵀ e^{tZᵀ}, skew X, Z of norm `speed`, σᵢ(t) = σᵢ e^{cᵢ t} [LO14]."""
     U, S, V = Y0 = random_lowrank(rng, m, n, sigma)
@@ -97,6 +106,7 @@ def rank_r_curve(rng, m, n, sigma, speed=1.0):
     return RankRCurve(_of_time(derivative), Y0, A, lipschitz=0.0)
 
 
+@seeded
 def tangent_family(rng, m, n, sigma, source=0.0):
     """F(Y) = (A0 + A1 Y A2) Y + Y (B0 + B1 Y B2) + source · C, spectral norms 1, ‖C‖ = 1: but for
     the source F(Y) is tangent at every Y, so ε ≤ source; without one the rank stays r.
@@ -107,8 +117,7 @@ def tangent_family(rng, m, n, sigma, source=0.0):
     """
     A0, A1, A2, B0, B1, B2 = (_spectral(rng, *shape)
                               for shape in ((m, m), (m, m), (n, m), (n, n), (n, m), (n, n)))
-    C = rng.standard_normal((m, n))
-    C = source * C / np.linalg.norm(C)
+    C = source * (C := rng.standard_normal((m, n))) / np.linalg.norm(C)
 
     def F(t, Y):
         return A0 @ Y + A1 @ (Y @ (A2 @ Y)) + Y @ B0 + (Y @ B1) @ (Y @ B2) + C
@@ -116,6 +125,7 @@ def tangent_family(rng, m, n, sigma, source=0.0):
     return _with_reference(Problem, F, random_lowrank(rng, m, n, sigma))
 
 
+@seeded
 def closed_constants(rng, m, n, sigma, weights=(0.5, 0.5, 0.5, 0.5), C=None):
     """A random ClosedConstants problem: L = |a| + |b| + |k| and ε ≤ |k| ‖Y‖ + |η|, in closed form.
     C is random unless given."""
@@ -131,6 +141,7 @@ def closed_constants(rng, m, n, sigma, weights=(0.5, 0.5, 0.5, 0.5), C=None):
                            lipschitz=abs(a) + abs(b) + abs(k), weights=tuple(weights))
 
 
+@seeded
 def quadratic_flow(rng, target, sigma, curvature=None):
     """Gradient flow of the convex quadratic f(W) = ½ ⟨W − T, Q[W − T]⟩ with T = target (m, n),
     started at singular values sigma.
@@ -159,6 +170,7 @@ def quadratic_flow(rng, target, sigma, curvature=None):
     return GradientFlow(F, Y0, solution, lipschitz=D.max(), loss=loss)
 
 
+@seeded
 def lubich_oseledets(rng, n=100, r=10, noise=1e-3):
     """The example of [LO14, §4]: A(t) = Q1(t)(A1 + eᵗ A2)Q2(t)ᵀ; A1 = I₁₀ + ½ · noise block of
     rank 10, A2 of size `noise`; Qᵢ(t) rotate.
@@ -181,6 +193,7 @@ def lubich_oseledets(rng, n=100, r=10, noise=1e-3):
     return RankRCurve(_of_time(derivative), best_approximation(A(0), rank=r), A, lipschitz=0.0)
 
 
+@seeded
 def schroedinger(rng, n=40, r=4):
     """The discrete Schrödinger equation i Y' = D Y + Y Dᵀ − V Y V on an n × n periodic grid, with
     D = ½ tridiag(−1, 2, −1) and V = diag(1 − cos x).

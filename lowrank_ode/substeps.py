@@ -1,6 +1,7 @@
 """One step of y' = f(t, y), y an ndarray or a DirectSum of them: the only quadrature in the house.
 
-A substep solver is any function solve(f, t, y, h) → y(t + h); y is untouched, its precision kept.
+A substep solver is any function solve(f, t, y, h) → y(t + h); y is untouched, its precision kept,
+and complex if f is. What f returns is f's own, which it may overwrite when it is called again.
 """
 
 import functools
@@ -8,15 +9,14 @@ import functools
 import numpy as np
 from scipy.integrate import solve_ivp
 
-from .matrices import DirectSum, dense
+from .matrices import DirectSum, blockwise, dense
 
 
-def step_size(h):
-    """h as a Python float: a NumPy scalar would turn a float32 state into float64 without a word.
-    ValueError unless 0 < h < ∞."""
-    if not 0 < h < np.inf:
-        raise ValueError(f"h: got {h}, expected a finite step size > 0")
-    return float(h)
+def check_solver(solve):
+    """ValueError unless `solve` can be called; methods call it when they are made."""
+    if not callable(solve):
+        raise ValueError(f"solve: got {solve!r}, expected a function solve(f, t, y, h), such as "
+                         "lowrank_ode.substeps.rk4")
 
 
 def euler(f, t, y, h):
@@ -26,6 +26,7 @@ def euler(f, t, y, h):
 
 def heun(f, t, y, h):
     """Heun's method (the explicit trapezoidal rule), order 2."""
+    f = kept(f)
     k1 = f(t, y)
     k2 = f(t + h, y + h * k1)
     return y + (h / 2) * (k1 + k2)
@@ -33,6 +34,7 @@ def heun(f, t, y, h):
 
 def rk4(f, t, y, h):
     """The classical Runge–Kutta method, order 4."""
+    f = kept(f)
     k1 = f(t, y)
     k2 = f(t + h / 2, y + (h / 2) * k1)
     k3 = f(t + h / 2, y + (h / 2) * k2)
@@ -40,20 +42,33 @@ def rk4(f, t, y, h):
     return y + (h / 6) * (k1 + 2 * k2 + 2 * k3 + k4)
 
 
+def kept(f):
+    """f, with results that stay what they are when it is called again."""
+    copy = blockwise(lambda k: np.array(dense(k)))
+    return lambda t, y: copy(f(t, y))
+
+
 def exact(f, t, y, h, rtol=1e-13):
     """scipy's DOP853, relative tolerance 1e-13, absolute tolerance 1e-15 max(|y|, h |f|): the
     solution up to rounding, for smooth f.
 
     |f| is taken at t and at t + h/2, for a start at rest says nothing of the size of y later.
-    Computed in double precision and returned in the precision of y. Raises ValueError if f is not
-    finite there, RuntimeError if the solver gives up.
+    Computed in double precision and returned in the precision of y, complex where f(t, y) is.
+    Raises ValueError if f is not finite there, or complex later only; RuntimeError if the solver
+    gives up.
     """
+    first = f(t, y)
+    y = _like(first, y)
     vector, rebuild = _flat(y)
 
     def slope(s, v):
-        return _flat(f(s, rebuild(v)))[0]
+        found = f(s, rebuild(v))
+        pairs = zip(_blocks(found), _blocks(y), strict=True)
+        if any(k.dtype.kind == "c" != x.dtype.kind for k, x in pairs):
+            raise ValueError(f"f: complex at t = {s}, real at t = {t}, expected one of both")
+        return _flat(found)[0]
 
-    size = np.abs([vector, h * slope(t, vector), h * slope(t + h / 2, vector)]).max()
+    size = np.abs([vector, h * _flat(first)[0], h * slope(t + h / 2, vector)]).max()
     if not np.isfinite(size):
         raise ValueError(f"f: NaN or Inf at t = {t} or half a step later, expected finite numbers")
     solution = solve_ivp(slope, (t, t + h), vector, method="DOP853", rtol=rtol,
@@ -63,6 +78,13 @@ def exact(f, t, y, h, rtol=1e-13):
     return rebuild(solution.y[:, -1], cast=True)
 
 
+@blockwise
+def _like(k, y):
+    """y as an array, complex if k is, a value of f at it."""
+    y = dense(y)
+    return y.astype(np.result_type(y, np.complex64)) if k.dtype.kind == "c" else y
+
+
 def repeated(solve, n):
     """The substep solver that takes n steps of size h/n of `solve`."""
     def steps(f, t, y, h):
@@ -70,16 +92,21 @@ def repeated(solve, n):
     return steps
 
 
+def _blocks(y):
+    return y.blocks if isinstance(y, DirectSum) else (y,)
+
+
 def _flat(y):
-    """All entries of y as one vector in double precision, and the function back to such as y."""
-    blocks = dense(y).blocks if isinstance(y, DirectSum) else (dense(y),)
+    """All entries of y as one vector in double precision, and the function back to such as y, real
+    blocks real also where others are complex; cast to the precision of y if asked for."""
+    blocks = _blocks(dense(y))
     cuts = np.cumsum([X.size for X in blocks])[:-1]
 
     def rebuild(vector, cast=False):
-        parts = [part.reshape(X.shape)
+        parts = [(part if X.dtype.kind == "c" else part.real).reshape(X.shape)
                  for part, X in zip(np.split(vector, cuts), blocks, strict=True)]
-        parts = ([part.astype(X.dtype) for part, X in zip(parts, blocks, strict=True)]
-                 if cast else parts)
+        if cast:
+            parts = [part.astype(X.dtype) for part, X in zip(parts, blocks, strict=True)]
         return DirectSum(parts) if isinstance(y, DirectSum) else parts[0]
 
     vector = np.concatenate([X.ravel() for X in blocks])

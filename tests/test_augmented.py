@@ -162,7 +162,7 @@ def test_the_start_of_a_basis_is_the_very_same_array_after_any_number_of_rounds(
     rng, rounds, one_round = np.random.default_rng(0), [], orthonormal._one_round
     monkeypatch.setattr(orthonormal, "_one_round",
                         lambda *args: rounds.append(1) or one_round(*args))
-    U0 = random_basis(rng, 60, 5, dtype)
+    U0 = LowRank(random_basis(rng, 60, 5, dtype), np.eye(5, dtype=dtype), np.eye(5, dtype=dtype)).U
     K = (random_basis(rng, 60, 12) * np.logspace(0, -16, 12)) @ random_basis(rng, 12, 12)
     for size in (1e-25, 1, 1e25):
         del rounds[:]

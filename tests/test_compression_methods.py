@@ -8,7 +8,9 @@ from own_layers import BatchNorm
 from small_networks import convolutional, examples, started, strided
 
 from lowrank_ode import DLRT, LowRank
-from lowrank_ode.compression import METHODS, Report, alds, count_parameters, energy, pca, prediction_flops, svd, svd_error
+from lowrank_ode.compression import METHODS, Report, alds, count_parameters, energy, l_rank, pca, prediction_flops, svd, svd_error
+from lowrank_ode.compression.l_rank import price
+from lowrank_ode.compression.weights import weights_of
 from lowrank_ode.matrices import check_state
 from lowrank_ode.nets import Network, mlp
 from lowrank_ode.nets.groups import BlockDiagonal
@@ -115,6 +117,11 @@ def test_operations_are_two_for_each_number_and_pixel():
         zip((5 * 10, 2 * 4, 1), low.rows, strict=True))
     row = svd(net, started(net), 0.5, scheme="spatial")[2].rows[0]       # 1 × 3 first, on 9 rows
     assert row.flops == 2 * row.rank * (9 * 10 * 3 * 4 + 5 * 10 * 2 * 8)
+    weights = weights_of(net, started(net), "spatial")
+    priced = l_rank(net, started(net), 0.5, cost="flops", scheme="spatial")[2]
+    assert [row.flops for row in priced.rows] == [
+        2 * w.W.size * w.positions if row.rank is None else row.rank * price(w, "flops")
+        for w, row in zip(weights, priced.rows, strict=True)]
 
 
 @pytest.mark.parametrize("method", METHODS, ids=ids)
@@ -125,6 +132,13 @@ def test_weights_that_are_not_finite_are_refused(method, bad):
     params.blocks[2][1, 1] = bad
     with pytest.raises(ValueError, match="params: layer 1: NaN or Inf, expected finite numbers"):
         applied(method, net, params, 0.5)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=ids)
+def test_complex_weights_are_refused(method):
+    net = mlp([8, 12, 6, 4])
+    with pytest.raises(ValueError, match="params: layer 0: got complex128, expected real weights"):
+        applied(method, net, (1 + 0j) * started(net), 0.5)
 
 
 @pytest.mark.parametrize("method", METHODS, ids=ids)

@@ -11,7 +11,7 @@ from strategies import random_basis
 from test_orthonormal import ORTHONORMAL, defect
 
 from lowrank_ode import DirectSum, LowRank, best_approximation
-from lowrank_ode.matrices import H, augmented, norm, retract, truncation
+from lowrank_ode.matrices import H, approximation, augmented, norm, retract
 
 RANK = 10
 # How far ‖A − X‖ is from the tail, and S from σ, in units of EPS ‖A‖: twice the residual that is
@@ -70,7 +70,7 @@ def refused(*args, **options):
 def test_a_dominant_part_is_found_without_a_decomposition_as_well_as_with_it(
         name, dtype, monkeypatch):
     """Of A and of its adjoint, and the same each time."""
-    monkeypatch.setattr(truncation, "_decomposed", refused)
+    monkeypatch.setattr(approximation, "_decomposed", refused)
     for A in (drawn(FOUND[name], dtype), H(drawn(FOUND[name], dtype))):
         before = A.copy()
         Y, again = (best_approximation(A, rank=RANK) for _ in range(2))
@@ -83,12 +83,12 @@ def test_a_dominant_part_is_found_without_a_decomposition_as_well_as_with_it(
 def test_where_singular_values_do_not_fall_fast_enough_the_matrix_is_decomposed(
         name, dtype, monkeypatch):
     """In full, once. Planted: a single iteration, without a look at its residual."""
-    A, calls, decomposed = drawn(LEFT[name], dtype), [], truncation._decomposed
-    monkeypatch.setattr(truncation, "_decomposed",
+    A, calls, decomposed = drawn(LEFT[name], dtype), [], approximation._decomposed
+    monkeypatch.setattr(approximation, "_decomposed",
                         lambda *args: calls.append(args) or decomposed(*args))
     assert is_best(A, best_approximation(A, rank=RANK)) and len(calls) == 1
     assert is_best(A, best_approximation(sp.csr_array(A), rank=RANK)) and len(calls) == 2
-    monkeypatch.setattr(truncation, "frobenius", lambda X: 0.0)
+    monkeypatch.setattr(approximation, "frobenius", lambda X: 0.0)
     assert off(A, best_approximation(A, rank=RANK)) > 2 * TAIL and len(calls) == 2
 
 
@@ -100,7 +100,7 @@ def test_any_small_rank_and_any_size_will_do_and_the_vectors_are_those_of_the_ma
     residual. Planted: those of another matrix with the same values."""
     sigma = np.where(k < rank, 2.0 - k / 20, 1e-9)
     A, other = size * drawn(sigma, float), size * drawn(sigma, float)[::-1]
-    monkeypatch.setattr(truncation, "_decomposed", refused)
+    monkeypatch.setattr(approximation, "_decomposed", refused)
 
     def wrong(Y):
         U, S, V = Y
@@ -118,7 +118,7 @@ def test_neither_a_sparse_matrix_nor_a_linear_operator_is_formed(dtype, monkeypa
     sigma = rng.permutation(np.r_[np.linspace(2, 1, RANK), np.full(n - RANK, 1e-5)]).astype(dtype)
     for kind in (sp.csr_array, sp.csc_array, sp.dia_array, sp.coo_array):
         monkeypatch.setattr(kind, "toarray", refused)
-    monkeypatch.setattr(truncation, "_decomposed", refused)
+    monkeypatch.setattr(approximation, "_decomposed", refused)
 
     def times(X):
         widths.append(X.shape[1])
@@ -148,7 +148,7 @@ def test_neither_a_sparse_matrix_nor_a_linear_operator_is_formed(dtype, monkeypa
 @pytest.mark.parametrize("n", [200, 1000])
 def test_of_the_identity_any_part_is_dominant(n, monkeypatch):
     """But on both sides the same. Planted: another one on the right, as good a basis."""
-    monkeypatch.setattr(truncation, "_decomposed", refused)
+    monkeypatch.setattr(approximation, "_decomposed", refused)
     for A in (np.eye(n), sp.eye_array(n), sp.csr_array(np.eye(n, dtype=np.float32))):
         Y = best_approximation(A, rank=RANK)
         assert Y.rank == RANK and is_best(np.eye(n, dtype=A.dtype), Y)
@@ -158,8 +158,8 @@ def test_of_the_identity_any_part_is_dominant(n, monkeypatch):
 
 def test_the_search_is_for_small_ranks_of_large_matrices(monkeypatch):
     """Of 200 × 300 for ranks up to 15, of 160 × 160 for 10; not for a tolerance or integers."""
-    A, rounds, orth = drawn(FOUND["gap"], float), [], truncation.orth
-    monkeypatch.setattr(truncation, "orth", lambda Q: rounds.append(Q.shape) or orth(Q))
+    A, rounds, orth = drawn(FOUND["gap"], float), [], approximation.orth
+    monkeypatch.setattr(approximation, "orth", lambda Q: rounds.append(Q.shape) or orth(Q))
 
     def searched(A, **options):
         rounds.clear()

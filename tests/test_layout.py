@@ -8,15 +8,16 @@ import pytest
 ROOT = Path(__file__).parent.parent / "lowrank_ode"
 FIGURES, DOCS = ROOT.parent / "figures", ROOT.parent / "docs"
 WIDEST, LONGEST = 100, 35
-A_STEP_SAYS = {"DirectSum", "H", "LowRank", "augment", "blockwise", "check_truncation", "leading",
+A_STEP_SAYS = {"DirectSum", "H", "LowRank", "augment", "blockwise", "check_number", "check_truncation", "leading",
                "orth", "outer", "restrict", "retract", "truncate"}
 MAY_IMPORT = {
     "matrices": set(), "data": set(), "results": set(), "substeps": {"matrices"}, "nets": {"matrices"},
-    "integrators": {"matrices", "substeps"}, "problems": {"matrices", "substeps"}, "flow": {"matrices", "substeps"},
+    "fields": {"matrices"}, "integrators": {"matrices", "substeps", "fields"}, "problems": {"matrices", "substeps"},
+    "flow": {"matrices", "substeps", "fields", "integrators"},
     "training": {"matrices", "nets", "integrators", "flow", "substeps"},
     "testing": {"matrices", "substeps", "integrators", "problems", "flow", "nets"},
     "__init__": {"matrices", "integrators", "flow"},
-    "compression": {"matrices", "substeps", "nets"},
+    "compression": {"matrices", "fields", "nets"},
     "__main__": {"matrices", "compression", "substeps", "integrators", "nets", "training", "data", "results", "flow", "testing"},
 }
 

@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 from small_networks import convolutional, examples, started
 from strategies import seeds
 
-from lowrank_ode.compression import pca
+from lowrank_ode.compression import inputs, pca
+from lowrank_ode.compression.chains import chain_of
 from lowrank_ode.compression.pca import of_energies, principal_components
+from lowrank_ode.compression.pfp import sensitivities
 from lowrank_ode.compression.weights import weights_of
 from lowrank_ode.matrices import dense, norm
 from lowrank_ode.nets import Network, mlp
@@ -70,7 +72,7 @@ def test_no_affine_layer_of_its_rank_has_a_smaller_error_on_the_samples(seed, ra
 
 
 def test_components_of_all_pixels_and_of_deeper_layers_are_taken():
-    """In a convolution over pixels; x in parts gives the same; samples in another order too."""
+    """In a convolution over pixels; samples in another order give the same."""
     net = convolutional()
     params, x = started(net), examples(net)
     weights = weights_of(net, params)
@@ -88,6 +90,24 @@ def test_components_of_all_pixels_and_of_deeper_layers_are_taken():
         A, _ = layer.forward(A, *own)
     for part in (0.4, 0.6, 0.8):
         assert pca(net, params, part, x=x)[2].ranks == pca(net, params, part, x=x[::-1])[2].ranks
+
+
+def test_data_taken_in_parts_give_the_same(monkeypatch):
+    """Planted: the mean of the last part."""
+    net = convolutional()
+    params, x = started(net), examples(net) + np.linspace(-1, 1, 60)[:, None]
+    weights = weights_of(net, params)
+    together = principal_components(net, params, weights, x)
+    sensitive = sensitivities(chain_of(net, params), x)
+    monkeypatch.setattr(inputs, "CHUNK", 7 * 16 * 36)           # seven examples at a time
+    apart = principal_components(net, params, weights, x)
+    last = principal_components(net, params, weights, x[-35:])
+    for (mean, sigma, _), (mean_2, sigma_2, _), (mean_3, _, _) in zip(together, apart, last,
+                                                                      strict=True):
+        assert np.abs(mean - mean_2).max() <= 1e-13 and np.abs(mean - mean_3).max() > 1e-2
+        assert np.abs(sigma - sigma_2).max() <= 1e-13 * sigma[0]
+    for s, t in zip(sensitive, sensitivities(chain_of(net, params), x), strict=True):
+        assert np.abs(s - t).max() <= 1e-15
 
 
 def greedy(energies, costs, allowed):

@@ -56,7 +56,7 @@ def test_a_multiple_of_the_identity_stays_a_number():
     rng = np.random.default_rng(0)
     K, V = rng.standard_normal((5, 2)), rng.standard_normal((4, 2))
     Y, D = outer(K, V), K @ V.T
-    assert (-Y).U is K and (-Y).S == Identity(2, -1) and np.array_equal(dense(-Y), -D)
+    assert (-Y).U is Y.U and (-Y).S == Identity(2, -1) and np.array_equal(dense(-Y), -D)
     assert (2 * (3 * Y)).S == Identity(2, 6) and (2 * Y + 2 * Y).S == Identity(4, 2)
     assert np.allclose(dense(2 * Y - Y), D, atol=1e-15)
     assert np.array_equal((2 * Y - 1j * Y).S, np.diag([2, 2, -1j, -1j]))

@@ -49,6 +49,9 @@ def test_the_smaller_network_is_the_masked_one(make):
     assert np.abs(outputs - right).max() <= 1e-12 * np.abs(right).max()
     assert report.numbers == sum(X.size for X in cut.blocks) == chain.numbers(
         [len(k) for k in kept])
+    assert [row.flops for row in report.rows] == [
+        2 * W.size * w.positions for W, w in zip(cut.blocks[::2], chain.weights, strict=True)]
+    assert report.dense_flops == sum(2 * w.W.size * w.positions for w in chain.weights)
     if len(net.layers) > 4:
         place = next(k for k, layer in enumerate(net.layers) if isinstance(layer, Flatten)) + 1
         at = [w.place for w in chain.weights].index(place)
@@ -135,7 +138,7 @@ def test_a_channel_that_alone_feeds_an_output_has_sensitivity_one_and_a_dead_one
     params.blocks[2][:] = [[0, 0, 2, 0], [1, 1, 0, 0], [-1, -1, 0, 0]]
     params.blocks[1][:] = 9.0                   # all of them are at work
     s, = sensitivities(chain_of(net, params), examples(net))
-    assert s[2] == 1 and s[3] == 0 and 0.5 <= s[:2].max() < 1
+    assert s[2] == pytest.approx(1, abs=1e-15) and s[3] == 0 and 0.5 <= s[:2].max() < 1
     assert (errors(s, 1, 1)[3], errors(0 * s, 1, 1).max()) == (0, 0)
 
 

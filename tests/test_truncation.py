@@ -10,6 +10,7 @@ from test_orthonormal import ORTHONORMAL, defect
 
 from lowrank_ode import DirectSum, LowRank, best_approximation, tangent_projection, truncate
 from lowrank_ode.matrices import Identity, augment, norm, outer, retract
+from lowrank_ode.matrices.truncation import by_svd
 
 EPS = np.finfo(float).eps
 
@@ -100,7 +101,7 @@ def test_a_sum_is_truncated_though_its_bases_side_by_side_are_not_orthonormal():
             assert max(defect(Z.U), defect(Z.V)) <= ORTHONORMAL and tail <= (0.3 if tol else np.inf)
             assert abs(norm(total.dense() - Z.dense()) - tail) <= 1e-13
             assert np.abs(Z.singular_values() - sigma[:Z.rank]).max() <= 1e-13
-        joined = truncate(LowRank(*total), max_rank=2)
+        joined = by_svd(LowRank(*total), max_rank=2)
         assert abs(norm(total.dense() - joined.dense()) - np.linalg.norm(sigma[2:])) > 0.01
 
 

@@ -59,10 +59,10 @@ def alds(net, params, budget, *, bound="root", groups=None, seeds=None, rng=None
 def table(weight, bound="root", groups=None):
     """(k, j, ε, numbers) for all k and j for which factors are smaller than W, and for dense,
     (1, None, 0, n m)."""
-    entries = [(1, None, 0.0, weight.numbers())]
+    entries, beta = [(1, None, 0.0, weight.numbers())], BOUNDS[bound]
     for k in _groups(weight, groups):
         most = (weight.numbers() - 1) // weight.numbers(1, k)
-        errors = BOUNDS[bound](weight.spectra(k)) / (weight.sigma[0] or 1.0)
+        errors = beta(weight.spectra(k)) / (weight.sigma[0] or 1.0)
         entries += [(k, j, float(errors[j]), weight.numbers(j, k)) for j in range(1, most + 1)]
     return entries
 

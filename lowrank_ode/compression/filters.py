@@ -12,8 +12,8 @@ from .weights import total_numbers
 @method(low_rank=False)
 def filters(net, params, budget, *, p=1):
     """Each layer but the last keeps the same part of its filters, the rows of W with the largest
-    Σ_q |W_iq|ᵖ, rounded, at least 1 [LKDSG17]; p = 2 is the choice of soft filter pruning [HKDFY18].
-    The outputs left out are no inputs of the next layer, so that both shrink.
+    Σ_q |W_iq|ᵖ, rounded, at least 1: with p = 1 of [LKDSG17], with p = 2 of soft filter pruning
+    [HKDFY18]. The outputs left out are no inputs of the next layer, so that both shrink.
 
     Returns a smaller dense network. Raises ValueError unless p > 0, and for a network that is no
     chain.

@@ -11,10 +11,10 @@ def l_rank(net, params, budget, *, cost="parameters", normalised=False, scheme="
 
         argmin_j λ c j + Σ_{i>j} σᵢ² = #{i: σᵢ² > λ c},     gᵢ = σᵢ²/c,  c = n + m
 
-    cost: "parameters", or "flops", for which c is n + m for each pixel (the budget is one of
-    numbers, all the same). normalised: σᵢ²/‖W‖² for σᵢ², so that the scale of a layer does not
-    matter. Only the step from trained weights to ranks: the published method alternates it with
-    training. scheme: how kernels are folded to matrices (kernels.py).
+    cost: "parameters", or "flops", for which c is what a rank takes of operations, 2 (n + m) for
+    each pixel; the budget is one of numbers, all the same. normalised: σᵢ²/‖W‖² for σᵢ², so that
+    the scale of a layer does not matter. scheme: how kernels are folded to matrices (kernels.py).
+    Only the step from trained weights to ranks: the published method alternates it with training.
 
     Raises ValueError for another cost.
     """
@@ -32,4 +32,4 @@ def price(weight, cost):
     """What a rank costs."""
     if cost not in ("parameters", "flops"):
         raise ValueError(f"cost: got {cost!r}, expected parameters or flops")
-    return weight.numbers(1) * (weight.positions if cost == "flops" else 1)
+    return weight.flops() if cost == "flops" else weight.numbers(1)

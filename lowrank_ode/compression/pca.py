@@ -21,7 +21,7 @@ def pca(net, params, budget, *, x=None, cost="parameters"):
     affine layers of rank j it has the least squared error on these. Without b all is about 0 in
     place of ȳ. Ranks: where a rank less costs more of the product of energies, it stays,
 
-        gⱼ = (λⱼ / Σ_{a≤j} λₐ) / c,     c = n + m, for each pixel if cost is "flops"
+        gⱼ = (λⱼ / Σ_{a≤j} λₐ) / c,     c = n + m, or the operations of a rank if cost is "flops"
 
     x (samples, inputs): of the training set. Inputs of a layer are those of the dense network.
     Raises ValueError without x, for fewer samples than ranks, and for another cost.
@@ -63,7 +63,7 @@ def _components(weight, R):
     if weight.rest:
         mean, R = R[:1, 1:].T / R[0, 0], R[1:, 1:]
     _, sigma, Uh = np.linalg.svd(R)
-    rounding = max(weight.shape) * np.finfo(weight.dtype).eps * sigma.max(initial=0.0)
+    rounding = max(weight.shape) * np.finfo(weight.dtype).eps * sigma.max()
     return mean, np.where(sigma > rounding, sigma, 0.0), Uh.T
 
 
@@ -78,7 +78,7 @@ def _check_samples(weight, samples):
 
 def of_energies(energies):
     """λⱼ over the sum up to it, and 0 where that is 0."""
-    return energies / (np.cumsum(energies) + (energies.max(initial=0.0) == 0))
+    return energies / (np.cumsum(energies) + (energies.max() == 0))
 
 
 def projected(weight, U, mean):

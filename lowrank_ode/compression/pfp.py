@@ -12,6 +12,7 @@ from .inputs import inputs_of
 from .weights import total_numbers
 
 FAILURE = 1e-16         # δ, the probability that the published bound fails
+TINY = np.finfo(float).tiny     # sums below are 0: nobody depends on their parts
 TRIALS = 2**60          # more draws than that are never wanted
 
 
@@ -43,27 +44,26 @@ def pfp(net, params, budget, *, x=None):
 def sensitivities(chain, x):
     """s_c of the channels that each weight but the first sees."""
     widths = dict(zip((weight.place for weight in chain.weights), chain.widths, strict=True))
-    found = {weight.place: np.zeros(widths[weight.place]) for weight in chain.weights}
+    found = {weight.place: np.zeros(weight.shape[1]) for weight in chain.weights[1:]}
     for weight, A in inputs_of(chain.net, chain.params, chain.weights, x):
-        if weight is not chain.weights[0]:
-            s = found[weight.place]
-            W = weight.W.reshape(len(weight.W), -1, len(s))
-            Z = A.reshape(-1, *W.shape[1:])
-            np.maximum(s, _largest_parts(W, Z), out=s)
-    return [found[weight.place] for weight in chain.weights[1:]]
+        if weight.place in found:
+            Z = A.reshape(-1, weight.shape[1])
+            for z in (np.maximum(Z, 0), np.maximum(-Z, 0)):
+                if z.any():
+                    largest_parts(weight.W, z, found[weight.place])
+    return [parts.reshape(-1, widths[place]).max(axis=0) for place, parts in found.items()]
 
 
-def _largest_parts(W, Z):
-    """The largest |w z| / Σ |w z| for each channel; W (outputs, places, channels), Z (examples and
-    pixels, places, channels)."""
-    s = np.zeros(W.shape[-1])
-    for z in (np.maximum(Z, 0), np.maximum(-Z, 0)):
-        for w in (w for row in W if z.any() for w in (np.maximum(row, 0), np.maximum(-row, 0))):
-            parts = w * z
-            sums = parts.sum(axis=(1, 2), keepdims=True)
-            np.divide(parts, sums, out=parts, where=sums > 0)
-            np.maximum(s, parts.max(axis=(0, 1)), out=s)
-    return s
+def largest_parts(W, Z, found):
+    """Raises `found` to the largest |w z_q| / Σ |w z| for each column q of W, over the rows of W
+    and of Z ≥ 0, with the sum over entries of w of the same sign."""
+    parts = np.empty_like(Z)
+    for row in W:
+        for w in (np.maximum(row, 0), np.maximum(-row, 0)):
+            sums = Z @ w
+            inverse = np.divide(1, sums, out=np.zeros_like(sums), where=sums > TINY)
+            np.multiply(Z, inverse[:, None], out=parts)
+            np.maximum(found, np.minimum(w * parts.max(axis=0), 1), out=found)
 
 
 def errors(s, positions, places):

@@ -24,8 +24,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Report:
-    """Rows, one a weight layer; the numbers of what is no weight layer; and the numbers and
-    operations of the dense network. `str` is a table."""
+    """Rows, one a weight that may be cut; the numbers of everything else; the numbers of the dense
+    network, and the operations of the rows' layers in it. `str` is a table."""
 
     rows: tuple
     other: int

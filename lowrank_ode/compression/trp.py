@@ -6,9 +6,9 @@ from math import inf
 
 import numpy as np
 
+from ..fields import step_size
 from ..matrices import DirectSum, LowRank, best_approximation, check_count, dense, norm
 from ..nets.networks import count_of_weights
-from ..substeps import step_size
 from .kernels import PIXELS, Piece, fold, folded_shapes, replaced, unfold, windows
 
 
@@ -23,7 +23,7 @@ class TRP:
 
     t is the *number* of the step, 0, 1, 2, …, as `train` gives it; it does not begin anew with an
     epoch. U_k V_kᴴ is a subgradient of the nuclear norm at T = U_k Σ_k V_kᴴ, and at no W_t that the
-    cut changes (docs/theorems.md, section 19). every None cuts never, and `finished` is pruning.
+    cut changes (docs/theorems.md, section 23). every None cuts never, and `finished` is pruning.
 
     `blocks` are the numbers of the blocks that are cut, the others take steps of Euler's; `kernels`
     are the windows (a, b) of each, None for a weight on no windows. `TRP.of` takes both from a

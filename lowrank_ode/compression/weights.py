@@ -74,6 +74,12 @@ class Weight:
         return rank * sum(map(sum, folded_shapes(self.shape, self.patches.kernel, self.scheme,
                                                  groups)))
 
+    def flops(self):
+        """Operations of the layers that factors of rank 1 become, on an example."""
+        shapes = folded_shapes(self.shape, self.patches.kernel, self.scheme)
+        ones = (LowRank(np.ones((p, 1)), np.ones((1, 1)), np.ones((q, 1))) for p, q in shapes)
+        return _work(self, Piece(tuple(ones), self.scheme))
+
 
 @dataclass(frozen=True, eq=False)
 class Approximation:
@@ -110,7 +116,7 @@ def weights_of(net, params, scheme="channel"):
     """The weights of the `Dense` layers of a plain network, in order, but for those on windows in
     groups.
 
-    Raises ValueError for an unknown scheme, and for a weight that is not finite.
+    Raises ValueError for an unknown scheme, and for a weight that is complex or not finite.
     """
     if scheme not in FOLDINGS:
         raise ValueError(f"scheme: got {scheme!r}, expected one of {', '.join(FOLDINGS)}")
@@ -121,6 +127,8 @@ def weights_of(net, params, scheme="channel"):
         if isinstance(layer, Dense) and patches.groups == 1:
             for X in own:
                 check_finite(f"params: layer {place}", X)
+                if np.iscomplexobj(X):
+                    raise ValueError(f"params: layer {place}: got {X.dtype}, expected real weights")
             folded = scheme if math.prod(patches.kernel) > 1 else "channel"
             found.append(Weight(place, layer, own[0].astype(np.float64), tuple(own[1:]), patches,
                                 shapes[place - (patches is not PIXELS)], folded, own[0].dtype))

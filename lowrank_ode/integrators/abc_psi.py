@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from ..fields import checked
 from ..matrices import H, LowRank, augment, leading, orth
-from ..substeps import step_size
 from .projected import K_field, L_field
 from .truncating import Truncating
 
@@ -28,7 +28,7 @@ class ABCPSI(Truncating):
     descends: ClassVar[bool] = True
 
     def step(self, Y, t, h, F):
-        h = step_size(h)
+        h, F = checked(Y, h, F)
         U0, S0, V0 = Y
         U1 = augment(U0, self.solve(K_field(F, V0), t, U0 @ S0, h))
         L1 = self.solve(L_field(F, U1), t, V0 @ H(leading(S0, U1, V0)), h)

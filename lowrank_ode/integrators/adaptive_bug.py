@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from ..fields import checked
 from ..matrices import H, LowRank, augment, leading
-from ..substeps import step_size
 from .projected import K_field, L_field, S_field
 from .truncating import Truncating
 
@@ -28,7 +28,7 @@ class AdaptiveBUG(Truncating):
     descends: ClassVar[bool] = True
 
     def step(self, Y, t, h, F):
-        return self.truncate(augmented_step(Y, t, step_size(h), F, self.solve))
+        return self.truncate(augmented_step(Y, t, *checked(Y, h, F), self.solve))
 
 
 def augmented_step(Y, t, h, F, solve):

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from ..fields import checked
 from ..matrices import H, LowRank, orth
-from ..substeps import rk4, step_size
+from ..substeps import check_solver, rk4
 from .projected import K_field, L_field, S_field
 
 
@@ -31,8 +32,11 @@ class BUG:
     robust: ClassVar[bool] = True
     adaptive: ClassVar[bool] = False
 
+    def __post_init__(self):
+        check_solver(self.solve)
+
     def step(self, Y, t, h, F):
-        h = step_size(h)
+        h, F = checked(Y, h, F)
         U0, S0, V0 = Y
         U1 = orth(self.solve(K_field(F, V0), t, U0 @ S0, h), U0)
         V1 = orth(self.solve(L_field(F, U0), t, V0 @ H(S0), h), V0)

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from ..fields import as_field, step_size
 from ..matrices import dense
-from ..substeps import rk4, step_size
+from ..substeps import check_solver, rk4
 
 
 @dataclass(frozen=True)
@@ -16,5 +17,9 @@ class Dense:
     solve: Callable = field(default=rk4, repr=False)
     order: ClassVar[None] = None        # that of `solve`
 
+    def __post_init__(self):
+        check_solver(self.solve)
+
     def step(self, Y, t, h, F):
+        F = as_field(F)
         return self.solve(lambda t, W: dense(F(t, W)), t, dense(Y), step_size(h))

@@ -1,10 +1,11 @@
 """Dynamical low-rank training of Schotthöfer, Zangrando, Kusch, Ceruti and Tudisco."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from ..fields import checked
 from ..matrices import H, LowRank, augment, check_truncation, leading, restrict, truncate
-from ..substeps import step_size
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class DLRT:
     """
 
     tau: float = 0.1
-    max_rank: int | None = None
+    max_rank: int | Sequence | None = None
     order: ClassVar[int] = 1
     exact_on_rank_r: ClassVar[bool] = False         # an Euler step is exact for increments only
     keeps_symmetry: ClassVar[bool] = True
@@ -33,7 +34,8 @@ class DLRT:
         check_truncation("tau", self.tau, self.max_rank)
 
     def step(self, Y, t, h, F):
-        h, G = step_size(h), F(t, Y)
+        h, F = checked(Y, h, F)
+        G = F(t, Y)
         U0, S0, V0 = Y
         U1, V1 = augment(U0, G @ V0), augment(V0, H(G) @ U0)
         S1 = leading(S0, U1, V1) + h * restrict(U1, G, V1)

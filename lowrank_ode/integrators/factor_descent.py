@@ -5,8 +5,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..fields import checked
 from ..matrices import H, LowRank, blockwise
-from ..substeps import step_size
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class FactorDescent:
     adaptive: ClassVar[bool] = False
 
     def step(self, Y, t, h, F):
-        h, G = step_size(h), F(t, Y)
+        h, F = checked(Y, h, F)
+        G = F(t, Y)
         U, _, V = Y
         return _descend(Y, G @ V, H(G) @ U, h)
 

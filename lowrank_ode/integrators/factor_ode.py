@@ -5,8 +5,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from ..fields import checked
 from ..matrices import H, LowRank, blockwise
-from ..substeps import step_size
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,8 @@ class FactorODE:
     adaptive: ClassVar[bool] = False
 
     def step(self, Y, t, h, F):
-        h, G = step_size(h), F(t, Y)
+        h, F = checked(Y, h, F)
+        G = F(t, Y)
         U, _, V = Y
         return _euler(Y, G @ V, H(G) @ U, h)
 

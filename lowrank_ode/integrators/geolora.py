@@ -1,10 +1,11 @@
 """GeoLoRA of Schotthöfer, Zangrando, Ceruti, Tudisco and Kusch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from ..fields import checked
 from ..matrices import H, check_truncation, truncate
-from ..substeps import step_size
 from .parallel_bug import bordered
 
 
@@ -22,7 +23,7 @@ class GeoLoRA:
     """
 
     tau: float = 0.1
-    max_rank: int | None = None
+    max_rank: int | Sequence | None = None
     order: ClassVar[int] = 1
     exact_on_rank_r: ClassVar[bool] = False
     keeps_symmetry: ClassVar[bool] = True
@@ -35,7 +36,8 @@ class GeoLoRA:
         check_truncation("tau", self.tau, self.max_rank)
 
     def step(self, Y, t, h, F):
-        h, G = step_size(h), F(t, Y)
+        h, F = checked(Y, h, F)
+        G = F(t, Y)
         U0, _, V0 = Y
         K, L = G @ V0, H(G) @ U0
         return truncate(Y + h * bordered(Y, K, L), self.tau, relative=True, max_rank=self.max_rank)

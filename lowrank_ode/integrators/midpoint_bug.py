@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from ..fields import checked
 from ..matrices import H, LowRank, augment, leading, retract
-from ..substeps import step_size
 from .adaptive_bug import augmented_step
 from .projected import S_field
 from .truncating import Truncating
@@ -36,7 +36,7 @@ class MidpointBUG(Truncating):
             raise ValueError(f"bases: got {self.bases!r}, expected '3r' or '4r'")
 
     def step(self, Y, t, h, F):
-        h = step_size(h)
+        h, F = checked(Y, h, F)
         U0, S0, V0 = Y
         U, _, V = half = augmented_step(Y, t, h / 2, F, self.solve)
         if self.bases == "3r":

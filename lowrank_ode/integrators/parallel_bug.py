@@ -5,8 +5,17 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..matrices import DirectSum, H, LowRank, augment, blockwise, leading, restrict
-from ..substeps import step_size
+from ..fields import checked
+from ..matrices import (
+    DirectSum,
+    H,
+    LowRank,
+    augment,
+    blockwise,
+    check_number,
+    leading,
+    restrict,
+)
 from .projected import K_field, L_field, S_field
 from .truncating import Truncating
 
@@ -35,8 +44,13 @@ class ParallelBUG(Truncating):
     keeps_norm: ClassVar[bool] = False
     descends: ClassVar[bool] = True
 
+    def __post_init__(self):
+        super().__post_init__()
+        if self.rejection is not None:
+            check_number("rejection", self.rejection, "a number ≥ 0, or None", lambda c: c >= 0)
+
     def step(self, Y, t, h, F):
-        h = step_size(h)
+        h, F = checked(Y, h, F)
         U0, S0, V0 = Y
         K1 = self.solve(K_field(F, V0), t, U0 @ S0, h)
         L1 = self.solve(L_field(F, U0), t, V0 @ H(S0), h)
@@ -54,10 +68,11 @@ def bordered(Y, K, L, S1=None):
     """Û [[S1, Lᴴ Ṽ], [Ũᴴ K, 0]] V̂ᴴ, Û = [U0, Ũ] = augment(U0, K), V̂ = [V0, Ṽ] = augment(V0, L).
 
     The results of three substeps, each in its own part of the augmented bases. S1 is U0ᴴ K unless
-    given; with K = G V0 and L = Gᴴ U0 that is P(Y)G. For a dense block S1, or K.
+    given; with K = G V0 and L = Gᴴ U0 that is P(Y)G. For a dense block S1, or K, as an array that
+    nobody else holds.
     """
     if isinstance(Y, np.ndarray):
-        return K if S1 is None else S1
+        return np.array(K if S1 is None else S1)
     U0, S0, V0 = Y
     U1, V1 = augment(U0, K), augment(V0, L)
     (p, q), KU, LV = S0.shape, H(K) @ U1, H(L) @ V1

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from ..fields import checked
 from ..matrices import H, LowRank, augment, leading
-from ..substeps import step_size
 from .parallel_bug import bordered
 from .projected import K_field, L_field, S_field
 from .truncating import Truncating
@@ -27,7 +27,8 @@ class ParallelBUG2(Truncating):
     descends: ClassVar[bool] = True
 
     def step(self, Y, t, h, F):
-        h, G = step_size(h), F(t, Y)
+        h, F = checked(Y, h, F)
+        G = F(t, Y)
         U0, S0, V0 = Y
         U, V = augment(U0, G @ V0), augment(V0, H(G) @ U0)
         S = leading(S0, U, V)

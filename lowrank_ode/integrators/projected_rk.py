@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from ..fields import checked
 from ..matrices import H, retract
-from ..substeps import step_size
 from .parallel_bug import bordered
 
 TABLEAUX = {        # nodes c, the strictly lower rows of a, weights b
@@ -39,7 +39,7 @@ class ProjectedRK:
                              f"{', '.join(map(str, TABLEAUX))}")
 
     def step(self, Y, t, h, F):
-        h = step_size(h)
+        h, F = checked(Y, h, F)
         nodes, rows, weights = TABLEAUX[self.order]
         K = []
         for c, row in zip(nodes, rows, strict=True):

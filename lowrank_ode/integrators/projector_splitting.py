@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from ..fields import checked
 from ..matrices import H, LowRank, orth
-from ..substeps import rk4, step_size
+from ..substeps import check_solver, rk4
 from .projected import K_field, L_field, S_field
 
 
@@ -35,9 +36,10 @@ class ProjectorSplitting:
     def __post_init__(self):
         if self.order not in (1, 2):
             raise ValueError(f"order: got {self.order}, expected 1 (Lie splitting) or 2 (Strang)")
+        check_solver(self.solve)
 
     def step(self, Y, t, h, F):
-        h = step_size(h)
+        h, F = checked(Y, h, F)
         if self.order == 1:
             return self._KSL(Y, t, h, F)
         Y = self._KSL(Y, t, h / 2, F)

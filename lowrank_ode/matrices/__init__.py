@@ -3,13 +3,21 @@
 Y = U S Vᴴ throughout.
 """
 
+from .approximation import best_approximation, retract, tangent_projection
 from .direct_sum import DirectSum, H, Identity, blockwise
 from .lowrank import LowRank
 from .orthonormal import augment, orth
 from .products import dense, leading, norm, outer, restrict
-from .truncation import best_approximation, retract, tangent_projection, truncate
-from .validation import check_count, check_state, check_truncation
+from .truncation import truncate
+from .validation import (
+    check_count,
+    check_matrix,
+    check_number,
+    check_state,
+    check_truncation,
+)
 
 __all__ = ["DirectSum", "H", "Identity", "LowRank", "augment", "best_approximation", "blockwise",
-           "check_count", "check_state", "check_truncation", "dense", "leading", "norm", "orth",
-           "outer", "restrict", "retract", "tangent_projection", "truncate"]
+           "check_count", "check_matrix", "check_number", "check_state", "check_truncation",
+           "dense", "leading", "norm", "orth", "outer", "restrict", "retract",
+           "tangent_projection", "truncate"]

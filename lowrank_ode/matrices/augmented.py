@@ -79,3 +79,14 @@ def array_of(factor, dtype=float):
     if isinstance(factor, Identity):
         return factor.scale * np.eye(factor.n, dtype=dtype)
     return factor if isinstance(factor, np.ndarray) else factor.array
+
+
+def factor(letter, X):
+    """X, an array as a view to read only: a matrix is a value, and may share its factors."""
+    if isinstance(X, np.ndarray) and not isinstance(X, np.matrix | np.ma.MaskedArray):
+        if X.flags.writeable:
+            X = X.view()
+            X.flags.writeable = False
+    elif not ((hasattr(X, "array") and hasattr(X, "adjoint")) or isinstance(X, Identity)):
+        raise TypeError(f"{letter}: got {type(X).__name__}, expected a two-dimensional ndarray")
+    return X

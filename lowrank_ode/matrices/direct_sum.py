@@ -8,6 +8,10 @@ import numpy as np
 from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator
 
+from .operators import Operators, scalar
+
+SHOWN = 12      # blocks, at most, of which `repr` tells
+
 
 def H(X):
     """Adjoint Xᴴ of anything that is a matrix here; the plain transpose for real matrices."""
@@ -48,19 +52,21 @@ class Identity:
     __rmatmul__ = __matmul__
 
 
-class DirectSum:
+class DirectSum(Operators):
     """Block-diagonal matrix diag(blocks): weights of a network, its gradient, any coupled matrices.
 
     Blocks are matrices of any kind but direct sums. `.blocks` is the tuple of blocks; *iterating*
     gives the three factors U, S, V as direct sums, so that an integrator unpacks a network as it
     unpacks a matrix. An ndarray block W is unpacked as Identity, W, Identity.
 
-    Raises ValueError for no blocks, and for a DirectSum among them.
+    Raises ValueError for no blocks, and for a DirectSum among them, TypeError for a single matrix
+    where a list of them is expected.
     """
 
-    __array_ufunc__ = None
-
     def __init__(self, blocks):
+        if hasattr(blocks, "shape"):
+            raise TypeError(f"blocks: got one {type(blocks).__name__}, expected a list of "
+                            "matrices: DirectSum([Y])")
         self.blocks = tuple(blocks)
         if not self.blocks:
             raise ValueError("blocks: got none, expected at least one matrix")
@@ -68,7 +74,10 @@ class DirectSum:
             raise ValueError(f"blocks[{nested[0]}]: got a DirectSum, expected its blocks")
 
     def __repr__(self):
-        return f"DirectSum({list(self.blocks)})"
+        lines = [f"{k}: {_described(X)}" for k, X in enumerate(self.blocks)]
+        if len(lines) > SHOWN:
+            lines[SHOWN - 2:-1] = [f"… {len(lines) - SHOWN + 1} more"]
+        return "\n  ".join([f"<DirectSum of {len(self.blocks)} blocks:", *lines]) + ">"
 
     def __iter__(self):
         return map(DirectSum, zip(*map(factors, self.blocks), strict=True))
@@ -80,22 +89,21 @@ class DirectSum:
     def adjoint(self):
         return _adjoint(self)
 
+    def conj(self):
+        return _conj(self)
+
     def __matmul__(self, X):
         return _matmul(self, X) if isinstance(X, DirectSum) else NotImplemented
 
     def __add__(self, X):
         return _add(self, X) if isinstance(X, DirectSum) else NotImplemented
 
-    def __sub__(self, X):
-        return _sub(self, X) if isinstance(X, DirectSum) else NotImplemented
-
-    def __neg__(self):
-        return _neg(self)
-
     def __mul__(self, c):
-        return _mul(self, c) if np.isscalar(c) else NotImplemented
+        return _mul(self, scalar(c, self))
 
-    __rmul__ = __mul__
+
+def _described(X):
+    return f"{'×'.join(map(str, X.shape))} ndarray, {X.dtype}" if type(X) is np.ndarray else X
 
 
 def factors(X):
@@ -130,5 +138,5 @@ def _matmul(X, Z):
     return Z @ X if isinstance(Z, Identity) else X @ Z      # a LinearOperator refuses an Identity
 
 
-_adjoint, _neg = map(blockwise, (H, operator.neg))
-_add, _sub, _mul = map(blockwise, (operator.add, operator.sub, operator.mul))
+_adjoint, _conj = map(blockwise, (H, lambda X: X.conj()))
+_add, _mul = map(blockwise, (operator.add, operator.mul))

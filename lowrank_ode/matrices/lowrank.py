@@ -8,12 +8,13 @@ from scipy.linalg import block_diag
 from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
-from .augmented import Augmented, array_of
+from .augmented import Augmented, array_of, factor
 from .direct_sum import DirectSum, H, Identity, blockwise
 from .lapack import frobenius, svd
+from .operators import Operators, scalar
 
 
-class LowRank:
+class LowRank(Operators):
     """The m × n matrix Y = U S Vᴴ with U (m, p), S (p, q), V (n, q).
 
     S is any matrix, singular ones too; the bases U and V are orthonormal in start values and in
@@ -25,16 +26,15 @@ class LowRank:
     constructor acts block by block, and LowRank(Identity, W, Identity) is W itself.
 
     A basis may be a matrix type with `@` from both sides and an `array`, such as what `augment`
-    returns: `factors` are the three as they were given, U and V always arrays.
+    returns: `factors` are the three as they were given, U and V always arrays, to read only.
 
-    Raises ValueError if a factor is not two-dimensional or the shapes do not fit.
+    Raises ValueError if a factor is not two-dimensional or the shapes do not fit, TypeError for
+    factors of other kinds.
 
     >>> Y = LowRank(np.eye(4, 2), np.diag([3., 4.]), np.eye(5, 2))
     >>> Y.shape, Y.rank, float(Y.norm()), Y.singular_values().tolist()
     ((4, 5), 2, 5.0, [4.0, 3.0])
     """
-
-    __array_ufunc__ = None      # ndarrays leave `array @ Y` and `array + Y` to the methods below
 
     def __new__(cls, U, S, V):
         if isinstance(S, DirectSum):
@@ -44,6 +44,7 @@ class LowRank:
         return object.__new__(cls)
 
     def __init__(self, U, S, V):
+        U, S, V = map(factor, "USV", (U, S, V))
         left, core, right = U.shape, S.shape, V.shape
         if not len(left) == len(core) == len(right) == 2 or core != (left[1], right[1]):
             raise ValueError(f"U, S, V: shapes {left}, {core}, {right}, "
@@ -100,6 +101,17 @@ class LowRank:
         U, S, V = self.factors
         return LowRank(V, H(S), U)
 
+    def conj(self):
+        U, S, V = (array_of(X, self.dtype).conj() for X in self)
+        return LowRank(U, S, V)
+
+    def trace(self):
+        """Σ Y_kk of a square Y. Raises ValueError if it is not square."""
+        if self.shape[0] != self.shape[1]:
+            raise ValueError(f"trace: shape {self.shape}, expected a square matrix")
+        U, S, V = (array_of(X, self.dtype) for X in self)
+        return np.vdot(V, U @ S)
+
     def dense(self):
         """The m × n ndarray."""
         U, S, V = self
@@ -150,24 +162,9 @@ class LowRank:
             return self.dense() + X
         return self.operator() + aslinearoperator(X) if _is_operator(X) else NotImplemented
 
-    __radd__ = __add__
-
-    def __sub__(self, X):
-        return self + (-X)
-
-    def __rsub__(self, X):
-        return (-self) + X
-
-    def __neg__(self):
-        return -1 * self
-
     def __mul__(self, c):
-        if not np.isscalar(c):
-            return NotImplemented
         U, S, V = self.factors
-        return LowRank(U, c * S, V)
-
-    __rmul__ = __mul__
+        return LowRank(U, scalar(c, self) * S, V)
 
 
 class Sum(LowRank):
@@ -214,6 +211,9 @@ class Sum(LowRank):
     def adjoint(self):
         return Sum(map(H, self.terms))
 
+    def conj(self):
+        return Sum([X.conj() for X in self.terms])
+
     def dense(self):
         return reduce(add, [X.dense() for X in self.terms])
 
@@ -224,9 +224,7 @@ class Sum(LowRank):
         return reduce(add, [X @ term for term in self.terms])
 
     def __mul__(self, c):
-        return Sum([c * X for X in self.terms]) if np.isscalar(c) else NotImplemented
-
-    __rmul__ = __mul__
+        return Sum([c * X for X in self.terms])
 
 
 def _multiplied_out(basis):

@@ -1,8 +1,11 @@
 """What is checked at the door, so that the steps need not check it."""
 
+import math
 import operator
 
 import numpy as np
+from scipy.sparse import issparse
+from scipy.sparse.linalg import LinearOperator
 
 from .direct_sum import DirectSum, H
 from .lapack import all_finite
@@ -21,10 +24,10 @@ def check_state(Y, name="Y0"):
             check_state(block, f"{name}.blocks[{k}]")
         return Y
     if not isinstance(Y, LowRank):
-        if not isinstance(Y, np.ndarray) or Y.ndim != 2:
+        if not isinstance(Y, np.ndarray) or isinstance(Y, np.matrix):
             raise TypeError(f"{name}: got {type(Y).__name__}, expected a LowRank, "
                             "a two-dimensional ndarray, or a DirectSum of these")
-        check_finite(name, Y)
+        check_finite(name, check_matrix(name, Y))
         return Y
     for letter, X in zip("USV", Y, strict=True):
         check_finite(f"{name}.{letter}", X)
@@ -38,6 +41,36 @@ def check_state(Y, name="Y0"):
             raise ValueError(f"{name}.{letter}: max|{letter}ᴴ{letter} − I| = {defect:.1e}, "
                              "expected orthonormal columns, as of best_approximation(Y, rank=r)")
     return Y
+
+
+def check_matrix(name, X, shape=None):
+    """X, a matrix of any kind with `@` from both sides, of that shape if given; an np.matrix as the
+    array that it is.
+
+    Raises ValueError for arrays of other dimensions, without rows or columns, masked, or not of
+    numbers, and for another shape; TypeError for what is no matrix.
+    """
+    if isinstance(X, np.matrix):
+        X = np.asarray(X)
+    if isinstance(X, np.ma.MaskedArray):
+        raise ValueError(f"{name}: got a masked array, whose mask would be ignored, "
+                         "expected an array such as X.filled(0)")
+    own = hasattr(X, "adjoint") and not isinstance(X, DirectSum)
+    if not (own or isinstance(X, np.ndarray | LinearOperator) or issparse(X)):
+        raise TypeError(f"{name}: got {type(X).__name__}, expected a matrix: an ndarray, LowRank, "
+                        "sparse array or LinearOperator")
+    if isinstance(X, np.ndarray) and X.dtype.kind not in "biufc":
+        raise ValueError(f"{name}: got an array of {X.dtype}, expected one of numbers")
+    if len(X.shape) != 2:
+        hint = {1: "; a column is x[:, None]"}.get(len(X.shape), "; an array of more dimensions is "
+               "unfolded before: kernels, one a filter, by X.reshape(len(X), -1)")
+        raise ValueError(f"{name}: shape {X.shape}, expected a matrix{hint if X.shape else ''}")
+    if shape and X.shape != shape:
+        hint = ": it is transposed" if X.shape == shape[::-1] else ""
+        raise ValueError(f"{name}: shape {X.shape}, expected {shape}{hint}")
+    if not min(X.shape):
+        raise ValueError(f"{name}: shape {X.shape}, expected at least one row and one column")
+    return X
 
 
 def check_finite(name, X, hint=""):
@@ -61,9 +94,17 @@ def check_count(name, n, most=None, where="", least=1):
     return count
 
 
+def check_number(name, x, expected="a finite number", within=math.isfinite):
+    """x as a float; ValueError unless it is a real number, or an array of one, that is `within`."""
+    if np.ndim(x) or np.asarray(x).dtype.kind not in "iuf" or not within(float(x)):
+        raise ValueError(f"{name}: got {x!r}, expected {expected}")
+    return float(x)
+
+
 def check_truncation(name, tol, max_rank):
-    """ValueError unless tol ≥ 0 and max_rank is None or ≥ 1; methods call it when they are made."""
-    if not tol >= 0:
-        raise ValueError(f"{name}: got {tol}, expected a truncation tolerance ≥ 0")
-    if max_rank is not None:
-        check_count("max_rank", max_rank)
+    """ValueError unless tol ≥ 0 and max_rank is None, or a number ≥ 1, or a sequence of these;
+    methods call it when they are made."""
+    check_number(name, tol, "a truncation tolerance ≥ 0", lambda tol: tol >= 0)
+    for r in np.atleast_1d(np.asarray(max_rank, object)):
+        if r is not None:
+            check_count("max_rank", r)
