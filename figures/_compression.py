@@ -32,11 +32,11 @@ from lowrank_ode.data import hold_out, load
 from lowrank_ode.integrators import GeoLoRA, ProjectedRK
 from lowrank_ode.matrices import DirectSum
 from lowrank_ode.nets import lenet5
-from lowrank_ode.results import write_whole
+from lowrank_ode.results import read_json, write_whole
 from lowrank_ode.substeps import euler
 from lowrank_ode.training import ranks, train
 
-from ._run import FOLDER
+from ._run import FOLDER, paths, produce
 from ._training import network
 
 HELD_OUT = 0.1
@@ -53,6 +53,16 @@ LOOKS = {"SVD": ("#9ecae1", "s"), "SVD-Energy": ("#4292c6", "o"), "SVD-Nuclear":
          "ALDS root": ("#d9822b", "o"), "ALDS √k": ("#8c4f10", "X"), "ALDS max": ("#f2b872", "<"),
          "ALDS √k, EM": ("#d4b106", ">"), "FT": ("#bbbbbb", "s"), "PFP": ("#777777", "d"),
          "DLRT": ("#b5314a", "*"), "GeoLoRA": ("#e06c9f", "h")}
+
+
+def stored(module, scale):
+    """The results of a figure, or, if they are not there or of other settings, computed."""
+    path, _ = paths(module.__name__.rpartition(".")[2], scale)
+    if path.exists():
+        data = read_json(path)
+        if data["settings"] == module.SETTINGS[scale]:
+            return data
+    return produce(module, scale)
 
 
 def cases(settings, net, starts):

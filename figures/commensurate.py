@@ -16,25 +16,13 @@ No training here: the stored results of the two figures are read, and computed i
 
 import numpy as np
 
-from lowrank_ode.results import read_json
-
 from . import _style, compress_only, retrain
-from ._compression import LOOKS, LOW_RANK
-from ._run import SCALES, paths, produce
+from ._compression import LOOKS, LOW_RANK, stored
+from ._run import SCALES
 
 SETTINGS = {scale: {"points": 0.005, "results": scale} for scale in SCALES}
 HEAD = ("| network | method | grid | each net: compression, % | test accuracy minus dense, points "
         "| mean net: compression, % | test accuracy minus dense, points |")
-
-
-def stored(module, scale):
-    """The results of a figure, or, if they are not there or of other settings, computed."""
-    path, _ = paths(module.__name__.rpartition(".")[2], scale)
-    if path.exists():
-        data = read_json(path)
-        if data["settings"] == module.SETTINGS[scale]:
-            return data
-    return produce(module, scale)
 
 
 def compute(settings, run):

@@ -26,12 +26,12 @@ from .compress_only import cell
 
 DEFAULT = {**{key: compress_only.DEFAULT[key] for key in
               ("data", "nets", "seeds", "starts", "train", "low rank start")},
-           "methods": ["SVD", "SVD-Energy", "L-Rank", "PCA", "ALDS √k", "ALDS max", "FT", "PFP"],
-           "budgets": [0.4, 0.2, 0.1, 0.05], "tau": [0.1, 0.2, 0.3], "again": 3}
+           "methods": ["SVD", "SVD-Energy", "L-Rank", "PCA", "ALDS √k", "FT", "PFP"],
+           "budgets": [0.2, 0.1, 0.05], "tau": [0.2, 0.3], "again": 3}
 SMALL = {**{key: compress_only.SMALL[key] for key in ("data", "nets", "seeds", "train")},
          "low rank start": 10, "tau": [0.2], "budgets": [0.5, 0.2], "again": 2}
 FULL = {"data": "mnist", "nets": ["300-100"], "train": compress_only.FULL["train"],
-        "budgets": [0.2, 0.1, 0.05, 0.025]}
+        "budgets": [0.2, 0.1, 0.05], "tau": [0.1, 0.2, 0.3]}
 SETTINGS = {"small": {**DEFAULT, **SMALL}, "default": DEFAULT, "full": {**DEFAULT, **FULL}}
 HEAD = "| network, numbers allowed | method | numbers | compressed, % | retrained, % |"
 

@@ -8,9 +8,10 @@ the epochs of retraining, a part of those of the dense training ("learning-rate 
 figures/retrain.py). Budgets are tried from the smallest up, and the first that is good enough
 counts: a grid, so that the compressions are points of it, about. Test accuracies are in the table.
 DLRT and GeoLoRA train at low rank from the start, for as many epochs as the dense networks, at
-several τ, the smallest network counting alike; they are not retrained, a horizontal line. Default:
-5,000 real MNIST images, 784-100-50-10; --full: full MNIST, 784-300-100-10. Three seeds; points are
-means, bars from the least to the largest.
+several τ, the smallest network counting alike; they are not retrained, a horizontal line, and come
+from the stored results of figures/compress_only.py, or are computed for it. Default: 5,000 real
+MNIST images, 784-100-50-10; --full: full MNIST, 784-300-100-10. Three seeds; points are means, bars
+from the least to the largest.
 """
 
 import numpy as np
@@ -23,17 +24,19 @@ from ._compression import (
     dense_results,
     loaded,
     shrunk,
-    trained_at_low_rank,
+    stored,
 )
 
 DEFAULT = {**{key: compress_only.DEFAULT[key] for key in
-              ("data", "nets", "seeds", "starts", "train", "low rank start")},
-           "methods": ["SVD", "SVD-Energy", "PCA", "ALDS √k", "PFP"], "points": 0.01,
+              ("data", "nets", "seeds", "starts", "train")},
+           "results": "default", "methods": ["SVD", "SVD-Energy", "PCA", "ALDS √k", "PFP"],
+           "points": 0.01,
            "budgets": [0.03, 0.045, 0.065, 0.1, 0.14, 0.2, 0.28, 0.4, 0.55, 0.75, 1.0],
-           "tau": [0.4, 0.3, 0.2, 0.1, 0.05], "again": [0, 1, 2, 4]}
+           "again": [0, 1, 4]}
 SMALL = {**{key: compress_only.SMALL[key] for key in ("data", "nets", "seeds", "train")},
-         "low rank start": 10, "tau": [0.3, 0.1], "budgets": [0.25, 0.5, 1.0], "again": [0, 2]}
-FULL = {"data": "mnist", "nets": ["300-100"], "train": compress_only.FULL["train"],
+         "results": "small", "budgets": [0.25, 0.5, 1.0], "again": [0, 2]}
+FULL = {"data": "mnist", "nets": ["300-100"], "results": "full",
+        "train": compress_only.FULL["train"],
         "budgets": [0.015, 0.02, 0.03, 0.045, 0.065, 0.1, 0.14, 0.2, 0.28, 0.4, 0.55, 0.75, 1.0],
         "again": [0, 1, 2, 4]}
 SETTINGS = {"small": {**DEFAULT, **SMALL}, "default": DEFAULT, "full": {**DEFAULT, **FULL}}
@@ -42,15 +45,10 @@ HEAD = "| network | method | epochs again | compression, % | test accuracy minus
 
 def smallest(case, method, budgets, again, least):
     """The row of the first budget with at least this accuracy on held-out images; and all tried."""
-    return _first((shrunk(case, method, budget, again) for budget in budgets), least)
+    return first((shrunk(case, method, budget, again) for budget in budgets), least)
 
 
-def smallest_at_low_rank(case, integrator, tau, rank, least):
-    """The same of networks trained at low rank, from the largest τ down."""
-    return _first((trained_at_low_rank(case, integrator, each, rank) for each in tau), least)
-
-
-def _first(rows, least):
+def first(rows, least):
     tried = []
     for row in rows:
         tried.append(row)
@@ -60,11 +58,15 @@ def _first(rows, least):
 
 
 def compute(settings, run):
+    low = {(done["net"], done["seed"]): done["low rank"]
+           for done in stored(compress_only, settings["results"])["runs"] if done["low rank"]}
     return {"data": loaded(settings["data"]).name,
-            "runs": [found for net in settings["nets"] for found in runs_of(net, settings, run)]}
+            "runs": [found for net in settings["nets"]
+                     for found in runs_of(net, settings, low, run)]}
 
 
-def runs_of(net, settings, run):
+def runs_of(net, settings, low, run):
+    """A network, from each seed; low: rows trained at low rank, by network and seed."""
     mine = cases(settings, net, ["small"])
     dense = run(dense_results, {f"{key}, dense": {"case": case} for key, case in mine.items()})
     least = {key: dense[f"{key}, dense"]["held out"] - settings["points"] for key in mine}
@@ -73,15 +75,13 @@ def runs_of(net, settings, run):
                             "again": again, "least": least[key]}
                            for key, case in mine.items() for method in settings["methods"]
                            for again in settings["again"]})
-    low = run(smallest_at_low_rank,
-              {f"{key}, {name}": {"case": case, "integrator": name, "tau": settings["tau"],
-                                  "rank": settings["low rank start"], "least": least[key]}
-               for key, case in mine.items() for name in LOW_RANK})
     return [{"net": net, "seed": case["seed"], "dense": dense[f"{key}, dense"],
              "methods": {method: [found[f"{key}, {method}, {again} epochs"]
                                   for again in settings["again"]]
                          for method in settings["methods"]},
-             "low rank": {name: low[f"{key}, {name}"] for name in LOW_RANK}}
+             "low rank": {name: first(sorted(low[net, case["seed"]][name],
+                                             key=lambda row: row["numbers"]), least[key])
+                          for name in LOW_RANK}}
             for key, case in mine.items()]
 
 
