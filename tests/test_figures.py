@@ -169,12 +169,13 @@ def test_every_figure_has_a_caption_that_ends_its_first_sentence_and_stored_resu
     for name in NAMES:
         caption = importlib.import_module(f"figures.{name}").__doc__
         assert ".\n" in caption and all(path.exists() for path in _run.paths(name, "default"))
-    assert NAMES == ["ablation", "accuracy_vs_parameters", "bound_tightness", "conformance",
+    assert NAMES == ["ablation", "accuracy_vs_parameters", "bound_tightness", "commensurate",
+                     "compress_only", "conformance",
                      "conservation",
                      "front", "gradient_flow", "lenet5_table", "lubich_oseledets", "orders",
-                     "rank_evolution", "robust_initialisation", "scaling",
+                     "rank_evolution", "retrain", "robust_initialisation", "scaling",
                      "singular_values", "stagnation",
-                     "svd_pruning", "timings", "trainers", "trp", "what_matters"]
+                     "svd_pruning", "sweep", "timings", "trainers", "trp", "what_matters"]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda m: m.__name__)
