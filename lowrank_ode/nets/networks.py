@@ -4,12 +4,13 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
 
 import numpy as np
 
 from ..matrices import DirectSum, check_count
+from . import chains
 from .activations import activation_of
+from .chains import count_of_weights
 from .images import Flatten, MaxPool, Patches
 from .layers import Dense
 from .losses import loss_of
@@ -39,8 +40,7 @@ class Network:
                              "expected a weight, and a row of outputs")
 
     def __str__(self):
-        outputs = [A[-1] for layer, A in zip(self.layers, self._shapes[1:], strict=True)
-                   if count_of_weights(layer)]
+        outputs = [layer.shape(A)[-1] for _, layer, A in self.parts if count_of_weights(layer)]
         return "-".join(map(str, (self.inputs, *outputs)))
 
     @property
@@ -55,13 +55,19 @@ class Network:
     @cached_property
     def weight_shapes(self):
         """(outputs, inputs) of each weight that may be of low rank."""
-        return [shape for layer, shapes in zip(self.layers, self._blocks, strict=True)
-                for shape in shapes[:count_of_weights(layer)]]
+        return [shape for _, layer, A in self.parts
+                for shape in layer.blocks(A)[:count_of_weights(layer)]]
+
+    @cached_property
+    def parts(self):
+        """(layer below, layer, shape of its inputs) of all layers, those inside others, too, in
+        the order of blocks; see nets/chains.py."""
+        return [*chains.parts(self.layers, self.shape)]
 
     @cached_property
     def _shapes(self):
         """Of an example before the first layer, and after each."""
-        return [*accumulate(self.layers, lambda A, layer: layer.shape(A), initial=self.shape)]
+        return chains.shapes(self.layers, self.shape)
 
     @cached_property
     def _blocks(self):
@@ -69,9 +75,9 @@ class Network:
         return [layer.blocks(A) for layer, A in zip(self.layers, self._shapes, strict=False)]
 
     @cached_property
-    def _first(self):
-        """The first layer with parameters: nobody asks for a gradient below."""
-        return next(k for k, shapes in enumerate(self._blocks) if shapes)
+    def _numbers(self):
+        """Of one example, in the inputs and the outputs of all layers."""
+        return self.inputs + chains.numbers(self.layers, self.shape)
 
     def init(self, rng, rank=None, dtype=np.float64):
         """Random start, the blocks of all layers in a row: [W1, b1, W2, b2, …], b = 0, scaled so
@@ -81,13 +87,10 @@ class Network:
         dense. A sequence: one entry a weight, None for a dense one.
         Raises ValueError unless 1 ≤ rank ≤ min(m, n) in each layer.
         """
-        counts, blocks = [*map(count_of_weights, self.layers)], []
+        counts = [count_of_weights(layer) for _, layer, _ in self.parts]
         last = next(filter(None, reversed(counts)))
         ranks = iter(check_ranks(rank, sum(counts), last))
-        for layer, count, inputs in zip(self.layers, counts, self._shapes, strict=False):
-            own = [next(ranks) for _ in range(count)] or [None]
-            blocks += layer.init(rng, inputs, own if count > 1 else own[0], dtype)
-        return DirectSum(blocks)
+        return DirectSum(chains.start(self.layers, rng, self.shape, ranks, dtype))
 
     def split(self, params):
         """The blocks of each layer, a list a layer; ValueError if params do not fit the layers."""
@@ -110,27 +113,21 @@ class Network:
         Raises ValueError for an empty batch, complex weights, NaN or Inf in x, or labels out of
         range.
         """
-        blocks, A = self._checked(params, x)
+        blocks, A = self.checked(params, x)
         if np.result_type(*{X.dtype for X in params.blocks}).kind == "c":
             raise ValueError("params: complex, expected real weights; only `value` takes complex "
                              "ones, for a complex step")
-        passed = []
-        for layer, own in zip(self.layers, blocks, strict=True):
-            A, kept = layer.forward(A, *own)
-            passed.append((layer, kept, own))
+        A, passed = chains.forward(self.layers, blocks, A)
         loss, delta = loss_of(self.loss)(A.T, labels)
-        dA, grads = np.array(delta.T, dtype=A.dtype, order="C"), []
-        for layer, kept, own in reversed(passed[self._first + 1:]):
-            dA, found = layer.backward(dA, kept, *own)
-            grads = [*found, *grads]
-        layer, kept, own = passed[self._first]
-        gradient = getattr(layer, "gradient", lambda *args: layer.backward(*args)[1])
-        return loss, DirectSum([*gradient(dA, kept, *own), *grads])
+        dA = np.array(delta.T, dtype=A.dtype, order="C")
+        return loss, DirectSum(chains.gradient(passed, dA))
 
     def outputs(self, params, x):
-        """Outputs before the softmax, (batch, classes), for x (batch, inputs)."""
-        blocks, x = self._checked(params, x)
-        size = max(1, CHUNK // sum(map(math.prod, self._shapes)))
+        """Outputs before the softmax, (batch, classes), for x (batch, inputs), in chunks; in one if
+        a layer takes the batch together."""
+        blocks, x = self.checked(params, x)
+        together = any(getattr(layer, "together", False) for _, layer, _ in self.parts)
+        size = len(x) if together else max(1, CHUNK // self._numbers)
         return np.concatenate([self._forward(blocks, x[k:k + size])
                                for k in range(0, len(x), size)])
 
@@ -150,7 +147,7 @@ class Network:
             raise ValueError(f"labels: shape {labels.shape}, expected ({len(outputs)},)")
         return (outputs.argmax(axis=1) == labels).mean()
 
-    def _checked(self, params, x):
+    def checked(self, params, x):
         """The blocks of each layer; x as inputs of the first, in the precision of the weights."""
         own = self.split(params)
         x = np.asarray(x, dtype=params.blocks[0].dtype)
@@ -216,8 +213,3 @@ def lenet5(shape=(28, 28, 1), classes=10, activation="relu", loss="cross_entropy
 def _last(classes, below):
     """The last layer, its start scaled for what made its inputs."""
     return Dense(classes, "identity", gain=activation_of(below).gain)
-
-
-def count_of_weights(layer):
-    """How many of its blocks, the first ones, are weights that may be of low rank."""
-    return int(getattr(layer, "low_rank", 0))
