@@ -6,6 +6,7 @@ import math
 from ..matrices import check_count
 from ..nets.chains import count_of_weights
 from .counts import count_weights
+from .kernels import windows
 
 
 def positions(net):
@@ -29,7 +30,9 @@ def total_parameters(net, ranks=None, convention="eval_KV"):
     >>> total_parameters(lenet5()), total_parameters(lenet5(), [10, 20, 20, None])
     (431080, 43030)
     """
-    return (count_weights(net.weight_shapes, ranks_of(net, ranks), convention)
+    kernels = [patches.kernel for patches in windows(net)]
+    ranks = [None] * len(kernels) if ranks is None else ranks
+    return (count_weights(net.weight_shapes, ranks, convention, kernels)
             + other_parameters(net))
 
 
