@@ -1,6 +1,7 @@
 """Batch normalisation, skip connections and pooling: derivatives by complex steps, adjoints, slow
 twins, and each seen to fail with an error planted in it."""
 
+import itertools
 from contextlib import ExitStack
 from unittest.mock import patch
 
@@ -70,7 +71,7 @@ class WithoutShortcut(Residual):
     """The shortcut is not added back."""
 
     def backward(self, dout, kept, *blocks):
-        out, passed, beside = kept
+        _out, passed, _beside = kept
         _, grads = super().backward(dout, kept, *blocks)
         return chains.backward(passed, dout)[0], grads
 
@@ -283,7 +284,7 @@ def test_a_network_knows_the_weights_inside_its_blocks_and_trains_them():
                 assert np.allclose(new, old - 0.1 * dense(G), rtol=1e-13, atol=1e-13)
         params = after
         losses.append(net.value(params, x, labels))
-    assert all(later < sooner for sooner, later in zip(losses, losses[1:], strict=False))
+    assert all(later < sooner for sooner, later in itertools.pairwise(losses))
     block = net.layers[4]
     assert len(block.init(rng, (5, 5, 4), [2, 3], float)) == 6
     assert [X.rank for X in block.init(rng, (5, 5, 4), 2, float)[::3]] == [2, 2]
@@ -316,12 +317,12 @@ def test_a_batch_of_one_row_has_no_statistics_and_what_cannot_be_folded_is_named
     for call in (lambda: net.value_and_grad(params, np.ones((1, 3)), [0]),
                  lambda: net.outputs(params, np.ones((1, 3))),
                  lambda: folded(net, params, np.ones((1, 3)))):
-        with pytest.raises(ValueError, match="x: one number for each feature .* at least 2"):
+        with pytest.raises(ValueError, match=r"x: one number for each feature .* at least 2"):
             call()
     for layers in ((BatchNorm(), Dense(2, "identity")), (Dense(4), BatchNorm(), Dense(2)),
                    (Grouped(4, 1, "identity"), BatchNorm(), Dense(2))):
         other = Network((3,), layers)
-        with pytest.raises(ValueError, match="layers: a batch normalisation above .* Dense with"):
+        with pytest.raises(ValueError, match=r"layers: a batch normalisation above .* Dense with"):
             folded(other, other.init(np.random.default_rng(0)), np.eye(3))
     image = Network((3, 4, 1), (Patches(3), plain(4), BatchNorm(), Flatten(), Dense(2, "identity")))
     assert image.outputs(image.init(np.random.default_rng(0)), np.ones((1, 12))).shape == (1, 2)

@@ -98,7 +98,7 @@ def folded(net, params, x):
 
 def _folded(layers, blocks, A):
     """The layers without normalisations, their blocks in a row, and the outputs of A."""
-    found, out = [], []
+    found, out, lower = [], [], A
     for layer, own in zip(layers, blocks, strict=True):
         if isinstance(layer, chains.Branched):
             branches, own, _ = zip(*(_folded(branch, within, A) for branch, within
@@ -108,10 +108,10 @@ def _folded(layers, blocks, A):
         elif isinstance(layer, BatchNorm):
             below, under = (found.pop(), out.pop()) if found else (None, ())
             layer, own = _into(below, under, layer, own, A)
-            A = inputs                          # of the layer below
+            A = lower                           # inputs of the layer below
         found.append(layer)
         out.append(own)
-        inputs, A = A, layer.forward(A, *own)[0]
+        lower, A = A, layer.forward(A, *own)[0]
     return tuple(found), [X for own in out for X in own], A
 
 
