@@ -15,6 +15,7 @@ MAY_IMPORT = {
     "fields": {"matrices"}, "integrators": {"matrices", "substeps", "fields"}, "problems": {"matrices", "substeps"},
     "flow": {"matrices", "substeps", "fields", "integrators"},
     "training": {"matrices", "nets", "integrators", "flow", "substeps"},
+    "steps": {"matrices", "nets", "integrators", "training", "results"},
     "testing": {"matrices", "substeps", "integrators", "problems", "flow", "nets"},
     "__init__": {"matrices", "integrators", "flow"},
     "compression": {"matrices", "nets"},
