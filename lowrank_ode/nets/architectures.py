@@ -142,7 +142,8 @@ def _last(classes):
     return (Dense(classes, "identity", gain=2.0),)
 
 
-ARCHITECTURES = {"resnet20": resnet_cifar, "resnet20b": lambda: resnet_cifar(20, "B"),
-                 "resnet32": lambda: resnet_cifar(32), "vgg16_cifar": vgg16_cifar,
-                 "resnet18": resnet18, "resnet50": resnet50, "resnet50_1x1": lambda:
-                 resnet50("1x1"), "vgg16": vgg16, "alexnet": alexnet, "alexnet_caffe": alexnet_caffe}
+ARCHITECTURES = {
+    "resnet20": resnet_cifar, "resnet20b": lambda: resnet_cifar(20, "B"),
+    "resnet32": lambda: resnet_cifar(32), "vgg16_cifar": vgg16_cifar, "resnet18": resnet18,
+    "resnet50": resnet50, "resnet50_1x1": lambda: resnet50("1x1"), "vgg16": vgg16,
+    "alexnet": alexnet, "alexnet_caffe": alexnet_caffe}
