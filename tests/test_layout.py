@@ -11,7 +11,7 @@ WIDEST, LONGEST = 100, 35
 A_STEP_SAYS = {"DirectSum", "H", "LowRank", "augment", "blockwise", "check_number", "check_truncation", "leading",
                "orth", "outer", "restrict", "retract", "truncate"}
 MAY_IMPORT = {
-    "matrices": set(), "data": set(), "results": set(), "substeps": {"matrices"}, "nets": {"matrices"},
+    "matrices": set(), "data": set(), "cifar": {"data"}, "results": set(), "substeps": {"matrices"}, "nets": {"matrices"},
     "fields": {"matrices"}, "integrators": {"matrices", "substeps", "fields"}, "problems": {"matrices", "substeps"},
     "flow": {"matrices", "substeps", "fields", "integrators"},
     "training": {"matrices", "nets", "integrators", "flow", "substeps"},
