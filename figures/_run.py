@@ -13,6 +13,7 @@ from lowrank_ode.results import read_json, write_json, write_whole
 
 from ._jobs import remove_jobs, run_jobs
 from ._pages import render
+from ._style import plt
 
 FOLDER = Path(__file__).parent
 SCALES = ("small", "default", "full")
@@ -53,7 +54,7 @@ def redraw(module, scale):
     figure = module.draw(data)
     picture = io.BytesIO()
     figure.savefig(picture, format="png", metadata={"Software": None})
-    figure.clear()
+    plt.close(figure)
     write_whole(png_path, picture.getvalue())
     for ending, text in tables(module, data).items():
         write_whole(png_path.with_name(f"{png_path.stem}{ending}.md"), text.encode())

@@ -89,7 +89,8 @@ def parser():
                    help="integrator (default %(default)s)")
     for name, kind, default, words in (
             ("rank", int, 16, "of hidden weights"), ("batch", int, 2, "images in the batch"),
-            ("steps", int, 3, "so many"), ("lr", float, None, "step size h (default: one for each network)"),
+            ("steps", int, 3, "so many"),
+            ("lr", float, None, "step size h (default: one for each network)"),
             ("seed", int, 0, "of start, images and labels"),
             ("memory", float, None, "GiB that may be used (default: nine tenths of the machine)")):
         p.add_argument(f"--{name}", type=kind, default=default,

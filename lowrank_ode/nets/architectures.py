@@ -15,8 +15,8 @@ from .networks import Network
 from .norms import BatchNorm
 from .skips import Residual, ZeroPadded
 
-VGG16 = (64, 64, None, 128, 128, None, 256, 256, 256, None, 512, 512, 512, None, 512, 512, 512,
-         None)                                                              # None: pooling
+WIDTHS = (64, 64, None, 128, 128, None, 256, 256, 256, None, 512, 512, 512, None, 512, 512, 512,
+          None)                                     # of VGG16; None: pooling
 
 
 def resnet_cifar(depth=20, shortcut="A", shape=(32, 32, 3), classes=10):
@@ -73,7 +73,7 @@ def resnet50(stride_in="3x3", shape=(224, 224, 3), classes=1000):
 def vgg16(shape=(224, 224, 3), classes=1000):
     """VGG16 [SZ15]: 13 convolutions of 3 × 3 with bias, pooling by 2, 4096, 4096 and `classes`
     outputs."""
-    convolutions = [layer for n in VGG16
+    convolutions = [layer for n in WIDTHS
                     for layer in ((MaxPool(),) if n is None else (Patches(3, 1, 1), Dense(n)))]
     layers = (*convolutions, *_head(classes))
     return Network(tuple(shape), layers)
@@ -82,7 +82,7 @@ def vgg16(shape=(224, 224, 3), classes=1000):
 def vgg16_cifar(shape=(32, 32, 3), classes=10):
     """VGG16 for small images: batch normalisation behind each convolution, which has a bias, too,
     and a single dense layer at the end."""
-    convolutions = [layer for n in VGG16
+    convolutions = [layer for n in WIDTHS
                     for layer in ((MaxPool(),) if n is None else _conv(n, 3, bias=True))]
     return Network(tuple(shape), (*convolutions, Flatten(), *_last(classes)))
 
