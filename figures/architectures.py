@@ -26,8 +26,8 @@ SOURCES = {"slides": "slides of [SZKCT22]", "LMFR21": "[LMFR21]", "IC20": "[IC20
            "TRP": "poster of [XLZWW19]", "SYS25": "[SYS25]"}
 DEFAULT = {"shares": [k / 100 for k in range(101)], "grid": 10_000}
 SETTINGS = {"small": {**DEFAULT, "shares": [0, 0.5, 1]}, "default": DEFAULT, "full": DEFAULT}
-COLOURS = dict(zip(LABELS, ("#999999", "#1f6fb4", "#666666", "#d9822b", "#2a8f4e", "#b5314a",
-                            "#333333", "#6a4fb0", "#12908f", "#8c6d1f", "#e06c9f"), strict=True))
+COLOURS = dict(zip(LABELS, ("#9fc5e8", "#1f6fb4", "#0b3d66", "#d9822b", "#2a8f4e", "#b5314a",
+                            "#e8a0ae", "#6a4fb0", "#12908f", "#8c6d1f", "#e06c9f"), strict=True))
 
 
 def tucker_ranks(net, share):

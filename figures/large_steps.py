@@ -15,7 +15,7 @@ from lowrank_ode.nets.architectures import ARCHITECTURES
 from lowrank_ode.steps import GIB, LR, first_steps, memory, problem, ranks_of
 
 from . import _style
-from .architectures import LABELS
+from .architectures import COLOURS, LABELS
 
 METHODS = {"DLRT": "dlrt", "GeoLoRA": "geolora"}
 BATCHES = {name: 8 if "cifar" in name or name in ("resnet20", "resnet20b", "resnet32") else 2
@@ -62,12 +62,12 @@ def table(data):
 def draw(data):
     figure, panels = _style.axes(1, 2, (9, 3.6), sharey=True)
     for ax, method in zip(panels, METHODS, strict=True):
-        colours = _style.shades(_style.COLOURS[method], len(data["nets"]))
-        for (name, net), colour in zip(data["nets"].items(), colours, strict=True):
+        for name, net in data["nets"].items():
             losses = net[method]["losses"]
-            ax.plot([loss / losses[0] for loss in losses], "o-", color=colour, label=LABELS[name])
+            ax.plot([loss / losses[0] for loss in losses], "o-", color=COLOURS[name],
+                    label=LABELS[name])
         ax.set(title=method, xlabel="steps", xticks=range(data["settings"]["steps"] + 1),
-               yscale="log")
+               ylim=(0, 1.02))
     panels[0].set_ylabel("loss, over that of the start")
     panels[1].legend(fontsize=7)
     return figure

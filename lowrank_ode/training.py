@@ -7,6 +7,7 @@ import numpy as np
 
 from .matrices import DirectSum, LowRank, check_count, check_state
 from .nets import Network
+from .nets.norms import for_prediction
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ def train(net: Network, params, data, method, lr, batch_size=128, epochs=1, rng=
     by `rng` (a numpy Generator or a seed, default 0), the last one may be smaller.
     progress(iterable) may wrap the batches of an epoch in a progress bar. drop is the probability
     with which an input of a batch is set to 0, the others divided by 1 − drop [SHKSS14]: against
-    overfitting. The same rng gives the same records, seconds apart.
+    overfitting. The same rng gives the same records, seconds apart. Accuracies of a network with
+    batch normalisations are those with the statistics of the first batch of the epoch.
 
     Raises ValueError, at once, for invalid arguments or data that do not fit the network; during
     training, if the loss is not finite.
@@ -59,7 +61,7 @@ def train(net: Network, params, data, method, lr, batch_size=128, epochs=1, rng=
     steps = _checked(net, data, lr, batch_size, epochs, every, drop)
     rng = np.random.default_rng(0 if rng is None else rng)
     check_state(params, "params")
-    net.accuracy(params, data.test_x[:1], data.test_labels[:1])     # refuses other shapes
+    net.accuracy(params, data.test_x[:2], data.test_labels[:2])     # refuses other shapes
 
     def records(params):
         step, losses, seconds = 0, [], 0.0
@@ -81,7 +83,8 @@ def train(net: Network, params, data, method, lr, batch_size=128, epochs=1, rng=
                                      "expected a finite one: try a smaller lr")
                 if k == len(batches) or (every and step % every == 0):
                     check_state(params, f"params after step {step}, lr = {h}")
-                    accuracy = net.accuracy(params, data.test_x, data.test_labels)
+                    trained, own = for_prediction(net, params, data.x[batches[0]])
+                    accuracy = trained.accuracy(own, data.test_x, data.test_labels)
                     yield Record(epoch, step, np.mean(losses), accuracy, ranks(params), seconds,
                                  params)
                     losses, seconds = [], 0.0

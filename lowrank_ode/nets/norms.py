@@ -96,6 +96,13 @@ def folded(net, params, x):
     return replace(net, layers=layers), DirectSum(blocks)
 
 
+def for_prediction(net, params, x):
+    """(net, params), `folded` with the statistics of x if it is a network with batch
+    normalisations."""
+    normalised = any(isinstance(layer, BatchNorm) for _, layer, _ in getattr(net, "parts", ()))
+    return folded(net, params, x) if normalised else (net, params)
+
+
 def _folded(layers, blocks, A):
     """The layers without normalisations, their blocks in a row, and the outputs of A."""
     found, out, lower = [], [], A
