@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lowrank_ode import LowRank, best_approximation
 from lowrank_ode.compression import count_parameters, count_weights
-from lowrank_ode.compression.kernels import windows
+from lowrank_ode.compression.kernels import SCHEMES, Piece, fold, replaced, windows
 from lowrank_ode.compression.totals import (
+    folded_totals,
     multiply_adds,
     other_parameters,
     positions,
@@ -28,11 +30,12 @@ from lowrank_ode.nets.architectures import (
     vgg16,
     vgg16_cifar,
 )
-from lowrank_ode.nets.chains import parts
+from lowrank_ode.nets.chains import count_of_weights, parts
 from lowrank_ode.nets.groups import BlockDiagonal
-from lowrank_ode.nets.images import Flatten, Patches
+from lowrank_ode.nets.images import Flatten, MaxPool, Patches
 from lowrank_ode.nets.layers import Dense
 from lowrank_ode.nets.norms import BatchNorm
+from lowrank_ode.nets.skips import Residual
 
 TOTALS = {              # weights, parameters, multiply-adds
     "ResNet-20 A": (lambda: resnet_cifar(20), 268_336, 269_722, 40_551_040),
@@ -138,6 +141,48 @@ def test_positions_are_the_pixels_of_the_outputs(net):
     assert seen == positions(net)
 
 
+def strided():
+    return Network((9, 8, 3), (
+        Patches((3, 2), (2, 1), (1, 0)), Dense(6), MaxPool(),
+        Residual((Patches(1, 2), Dense(8, "identity", bias=False), BatchNorm()),
+                 (Patches((1, 3), (2, 2), (0, 1)), Dense(8, "identity"))), Dense(5),
+        Flatten(), Dense(4, "identity")))
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_folded_kernels_count_as_the_two_convolutions_that_they_run_as(scheme):
+    """Against the network that runs them, its blocks and its layers. Planted: the stride with the
+    wrong one of the two."""
+    net, rng = strided(), np.random.default_rng(0)
+    params = net.init(rng)
+    weights = [X for X in params.blocks if X.shape[1] > 1]
+    assert [X.shape for X in weights] == net.weight_shapes
+    pieces, ranks = [], []
+    for k, (W, patches) in enumerate(zip(weights, windows(net), strict=True)):
+        parts_of = fold(W, patches.kernel, scheme)
+        ranks.append(None if k == 3 else min(2, *parts_of[0].shape))
+        pieces.append(None if k == 3 else Piece(
+            [best_approximation(part, rank=ranks[-1]) for part in parts_of], scheme))
+    found, found_params = replaced(net, params, pieces)
+    blocks = iter(found_params.blocks)
+    own = [X for _, layer, A in found.parts for k, X in
+           enumerate([next(blocks) for _ in layer.blocks(A)]) if k < count_of_weights(layer)]
+    truth = count_parameters(found_params), multiply_adds(
+        found, [X.rank if isinstance(X, LowRank) else None for X in own])
+    assert folded_totals(net, ranks, scheme) == truth
+    if scheme in ("spatial", "spatial_transposed"):
+        other = {"spatial": "spatial_transposed", "spatial_transposed": "spatial"}[scheme]
+        assert folded_totals(net, ranks, other)[1] != truth[1]
+
+
+def test_the_channel_scheme_is_the_weight_itself():
+    for net in (resnet_cifar(20, "B"), alexnet_caffe()):
+        ranks = share_of_ranks(net, 0.3)
+        assert folded_totals(net, ranks, "channel") == (total_parameters(net, ranks),
+                                                        multiply_adds(net, ranks))
+        assert folded_totals(net, None, "spatial")[1] == multiply_adds(net)
+
+
 def test_the_Tucker_count_is_that_of_cores_and_bases_to_the_unit():
     """First and last layer dense; against the arrays themselves. Of VGG16 for 10 classes, biases
     not counted, the count is beside 134,289,088. Planted: kernels as matrices."""
@@ -180,6 +225,11 @@ def test_the_Tucker_count_is_that_of_cores_and_bases_to_the_unit():
     (lambda: share_of_ranks(lenet5(), 1.5), r"share: got 1.5, expected a number in \[0, 1\]"),
     (lambda: multiply_adds(lenet5(), [1]), "ranks: got 1, expected one for each of 4"),
     (lambda: multiply_adds(lenet5(), [21, None, None, None]), "ranks: got 21 for a layer"),
+    (lambda: folded_totals(lenet5(), None, "x"), "scheme: got 'x'"),
+    (lambda: folded_totals(lenet5(), [1], "channel"), "ranks: got 1, expected one for each of 4"),
+    (lambda: folded_totals(lenet5(), [6, 1, 1, 1], "spatial"), r"ranks: got 6 .* \(100, 5\)"),
+    (lambda: folded_totals(alexnet_caffe(), [1] * 11, "spatial"),
+     "ranks: got 1 for channels in groups, expected None for the scheme spatial"),
     (lambda: total_parameters(lenet5(), [1]), "ranks: got 1, expected one for each of 4"),
     (lambda: count_weights([(4, 18)], [(5, 1)], "eval_Tucker", [(3, 3)]), "ranks: got 5 .* ≤ 4"),
     (lambda: count_weights([(4, 18)], [(1, 3)], "eval_Tucker", [(3, 3)]), "ranks: got 3 .* ≤ 2"),

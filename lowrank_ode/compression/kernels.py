@@ -64,7 +64,7 @@ def folded_shapes(shape, kernel, scheme="channel", groups=1):
     ([(250, 100)], [(50, 250), (50, 250)])
     """
     (f, columns), (a, b) = shape, kernel
-    _check_scheme(scheme)
+    check_scheme(scheme)
     if columns % (a * b):
         raise ValueError(f"kernel: got {tuple(kernel)} for a weight of shape {tuple(shape)}, "
                          "expected rows × columns to divide its columns")
@@ -98,7 +98,7 @@ def fold(W, kernel, scheme="channel", groups=1):
 def unfold(parts, kernel, scheme="channel"):
     """The weight W (f, a b c) whose parts these are, multiplied out; ValueError for an unknown
     scheme."""
-    _check_scheme(scheme)
+    check_scheme(scheme)
     parts, (a, b) = [dense(part) for part in parts], kernel
     if scheme == "decoupled":
         return np.stack(parts).reshape(len(parts), -1)
@@ -155,7 +155,7 @@ def decomposed(patches, layer, own, piece):
     if piece.scheme == "channel":
         last = layer if k == 1 else _apart(Grouped, layer, k)
         return (*_on(patches, k), last), [*piece.parts, *bias]
-    below, above = _halves(patches, piece.scheme)
+    below, above = halves(patches, piece.scheme)
     Ks, Vs = zip(*((U @ S, V) for U, S, V in piece.parts), strict=True)
     first = Dense(sum(V.shape[1] for V in Vs), "identity", bias=False)
     if piece.scheme == "decoupled":
@@ -173,8 +173,10 @@ def _pixels(kernel, scheme):
     return math.prod(kernel[axis - 1] for axis in order[1:rows])
 
 
-def _halves(patches, scheme):
+def halves(patches, scheme):
     """The windows of the two convolutions, strides and paddings each in its own direction."""
+    if scheme == "channel":
+        return patches, PIXELS
     (a, b), (s, t), (p, q) = patches.kernel, patches.stride, patches.padding
     down, across = Patches((a, 1), (s, 1), (p, 0)), Patches((1, b), (1, t), (0, q))
     pairs = {"spatial": (across, down), "spatial_transposed": (down, across)}
@@ -191,7 +193,7 @@ def _apart(kind, layer, groups):
     return kind(layer.n, groups, layer.activation, layer.gain, layer.bias)
 
 
-def _check_scheme(scheme):
+def check_scheme(scheme):
     if scheme not in SCHEMES:
         raise ValueError(f"scheme: got {scheme!r}, expected one of {', '.join(SCHEMES)}")
 

@@ -5,8 +5,9 @@ import math
 
 from ..matrices import check_count
 from ..nets.chains import count_of_weights
+from ..nets.images import Patches
 from .counts import count_weights
-from .kernels import windows
+from .kernels import PIXELS, check_scheme, folded_shapes, halves, windows
 
 
 def positions(net):
@@ -48,6 +49,54 @@ def multiply_adds(net, ranks=None, core=False):
     return sum(at * (n * m if r is None else r * (n + m + core * r))
                for at, (n, m), r in zip(positions(net), net.weight_shapes, ranks_of(net, ranks),
                                         strict=True))
+
+
+def folded_totals(net, ranks, scheme):
+    """(parameters, multiply-adds) with the kernels folded by that scheme (compression/kernels.py)
+    and run as two convolutions: for each part r (columns) multiply-adds at each pixel after the
+    first of them, r (rows) after the second; r (rows + columns) numbers.
+
+    Raises ValueError for an unknown scheme, for a rank that is not in 1 … min(rows, columns) of a
+    part, and for one of channels in groups, unless the scheme is channel.
+
+    >>> from lowrank_ode.nets import lenet5
+    >>> folded_totals(lenet5(), [4, 20, 20, None], "spatial_transposed")
+    (39000, 786840)
+    """
+    check_scheme(scheme)
+    ranks = [None] * len(net.weight_shapes) if ranks is None else ranks
+    if len(ranks) != len(net.weight_shapes):
+        raise ValueError(f"ranks: got {len(ranks)}, "
+                         f"expected one for each of {len(net.weight_shapes)} weights")
+    found = [_folded(*place, shape, r, scheme) for place, shape, r
+             in zip(_places(net), net.weight_shapes, ranks, strict=True)]
+    numbers, macs = map(sum, zip(*found, strict=True))
+    return numbers + other_parameters(net), macs
+
+
+def _places(net):
+    """(windows, shape of what they are taken from, positions of the outputs) of each weight."""
+    before = None
+    for below, layer, A in net.parts:
+        windows, image = (below, before) if isinstance(below, Patches) else (PIXELS, A)
+        yield from [(windows, image, math.prod(layer.shape(A)[:-1]))] * count_of_weights(layer)
+        before = A
+
+
+def _folded(windows, image, outputs, shape, r, scheme):
+    """(numbers, multiply-adds) of one weight."""
+    if r is None:
+        return math.prod(shape), outputs * math.prod(shape)
+    if windows.groups > 1 and scheme != "channel":
+        raise ValueError(f"ranks: got {r} for channels in groups, expected None for the scheme "
+                         f"{scheme}")
+    parts = folded_shapes(shape, windows.kernel, scheme)
+    rows, columns = parts[0]
+    check_count("ranks", r, most=min(rows, columns), where=f" for parts of shape {parts[0]}")
+    below, _ = halves(windows, scheme)
+    between = math.prod(below.shape(image)[:2]) if len(image) == 3 else 1
+    return (len(parts) * r * (rows + columns),
+            len(parts) * r * (columns * between + rows * outputs))
 
 
 def ranks_of(net, ranks):
