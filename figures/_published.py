@@ -74,6 +74,10 @@ NETWORKS = (            # network, method, source, what is saved, in %, and what
     ("resnet18", "TRP, channel, 2.60 times", "TRP", "multiply-adds", 100 * (1 - 1 / 2.60), None),
     ("resnet18", "TRP + Nu, channel, 3.18 times", "TRP", "multiply-adds", 100 * (1 - 1 / 3.18),
      None),
+    *((net, f"TRP{nu}, spatial, {times} times", "TRP", "multiply-adds, spatial",
+       100 * (1 - 1 / times), None) for net, nu, times in (
+        ("resnet20b", "", 1.97), ("resnet20b", " + Nu", 2.17), ("resnet18", "", 1.81),
+        ("resnet18", " + Nu", 2.23))),
     ("resnet50", "TRP + Nu, 1.80 times", "TRP", "multiply-adds", 100 * (1 - 1 / 1.80), None),
     ("resnet50", "TRP + Nu, 2.30 times", "TRP", "multiply-adds", 100 * (1 - 1 / 2.30), None),
     ("vgg16_10", "DLRT", "SYS25", "Tucker weights", 94.58, None),

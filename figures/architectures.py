@@ -10,13 +10,19 @@ channels). Points: published savings (table beside the figure), at the share tha
 import math
 
 from lowrank_ode.compression import count_weights
-from lowrank_ode.compression.kernels import windows
-from lowrank_ode.compression.totals import multiply_adds, share_of_ranks, total_parameters
+from lowrank_ode.compression.kernels import folded_shapes, windows
+from lowrank_ode.compression.totals import (
+    folded_totals,
+    multiply_adds,
+    share_of_ranks,
+    total_parameters,
+)
 from lowrank_ode.nets.architectures import ARCHITECTURES, vgg16
 
 from . import _style
 from ._published import NETWORKS
 
+SPATIAL = "spatial_transposed"          # columns of filters, then rows
 NETS = {**ARCHITECTURES, "vgg16_10": lambda: vgg16(classes=10)}
 LABELS = {"resnet20": "ResNet-20 A", "resnet20b": "ResNet-20 B", "resnet32": "ResNet-32 A",
           "vgg16_cifar": "VGG16, CIFAR", "resnet18": "ResNet-18", "resnet50": "ResNet-50",
@@ -44,13 +50,26 @@ def tucker_ranks(net, share):
     return [None, *ranks[1:-1], None]
 
 
+def spatial_ranks(net, share):
+    """That share of the full rank of each folded weight, None where factors are no smaller."""
+    ranks = []
+    for shape, patches in zip(net.weight_shapes, windows(net), strict=True):
+        (folded,) = folded_shapes(shape, patches.kernel, SPATIAL)
+        rank = max(1, round(share * min(folded)))
+        ranks.append(rank if rank * sum(folded) < math.prod(shape) else None)
+    return ranks
+
+
 def saving(net, what, share):
     """(saving in %, ranks) at that share of the full ranks."""
     shapes = net.weight_shapes
     kernels = [patches.kernel for patches in windows(net)]
-    ranks = tucker_ranks(net, share) if what == "Tucker weights" else share_of_ranks(net, share)
+    choose = {"Tucker weights": tucker_ranks, "multiply-adds, spatial": spatial_ranks}
+    ranks = choose.get(what, share_of_ranks)(net, share)
 
     def count(ranks):
+        if what == "multiply-adds, spatial":
+            return folded_totals(net, ranks, SPATIAL)[1]
         if what == "multiply-adds":
             return multiply_adds(net, ranks)
         if what == "parameters":
