@@ -57,3 +57,29 @@ TIMINGS = {             # 784-5120×4-10: seconds a batch of 500 in training, a 
 SVD_PRUNING = {         # 784-784×4-10, appendix of [SZKCT22]; rank: accuracy, quoted from memory
     "pruned": {10: 10, 100: 10}, "retrained": {10: 93, 90: 98.6},
 }
+NETWORKS = (            # network, method, source, what is saved, in %, and what beside it or None
+    ("resnet50", "DLRT", "slides", "weights", 54.1, ("training", 14.2)),
+    ("vgg16", "DLRT", "slides", "weights", 86.0, ("training", 78.4)),
+    ("resnet20b", "ALDS", "LMFR21", "parameters", 74.91, ("multiply-adds", 67.86)),
+    ("vgg16_cifar", "ALDS", "LMFR21", "parameters", 95.77, ("multiply-adds", 86.23)),
+    ("resnet18", "ALDS", "LMFR21", "parameters", 66.70, ("multiply-adds", 43.51)),
+    ("resnet18", "ALDS, slides", "LMFR21", "multiply-adds", 64.5, None),
+    ("resnet18", "ALDS, slides", "LMFR21", "multiply-adds", 76.3, None),
+    ("alexnet", "ALDS, slides", "LMFR21", "multiply-adds", 77.9, None),
+    ("alexnet", "ALDS, slides", "LMFR21", "multiply-adds", 81.4, None),
+    ("alexnet_caffe", "L-Rank, 240 of 724 M", "IC20", "multiply-adds", 100 * (1 - 240 / 724), None),
+    ("resnet20b", "TRP, channel, 2.66 times", "TRP", "multiply-adds", 100 * (1 - 1 / 2.66), None),
+    ("resnet20b", "TRP + Nu, channel, 2.84 times", "TRP", "multiply-adds", 100 * (1 - 1 / 2.84),
+     None),
+    ("resnet18", "TRP, channel, 2.60 times", "TRP", "multiply-adds", 100 * (1 - 1 / 2.60), None),
+    ("resnet18", "TRP + Nu, channel, 3.18 times", "TRP", "multiply-adds", 100 * (1 - 1 / 3.18),
+     None),
+    *((net, f"TRP{nu}, spatial, {times} times", "TRP", "multiply-adds, spatial",
+       100 * (1 - 1 / times), None) for net, nu, times in (
+        ("resnet20b", "", 1.97), ("resnet20b", " + Nu", 2.17), ("resnet18", "", 1.81),
+        ("resnet18", " + Nu", 2.23))),
+    ("resnet50", "TRP + Nu, 1.80 times", "TRP", "multiply-adds", 100 * (1 - 1 / 1.80), None),
+    ("resnet50", "TRP + Nu, 2.30 times", "TRP", "multiply-adds", 100 * (1 - 1 / 2.30), None),
+    ("vgg16_10", "DLRT", "SYS25", "Tucker weights", 94.58, None),
+    ("vgg16_10", "RobustDLRT", "SYS25", "Tucker weights", 94.35, None),
+)

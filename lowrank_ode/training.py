@@ -10,6 +10,7 @@ from .generators import generator
 from .integrators import METHODS, Dense, method_of
 from .matrices import DirectSum, LowRank, check_count, check_number, check_state
 from .nets import Network, blocks_of
+from .nets.norms import for_prediction
 
 
 @dataclass(frozen=True, repr=False)
@@ -62,7 +63,8 @@ def train(net: Network, params, data, method, lr, batch_size=128, epochs=1, rng=
     with which an input of a batch is set to 0, the others divided by 1 − drop [SHKSS14]: against
     overfitting. decay is that of the weights: the field is −∇L − decay · params, the gradient of
     L + decay ‖params‖²/2 turned round, biases included, as of torch's SGD; the records tell L. The
-    same rng gives the same records, seconds apart.
+    same rng gives the same records, seconds apart. Accuracies of a network with batch
+    normalisations are those with the statistics of the first batch of the epoch.
 
     method.step(params, t, h, F) is given t = 0.0, 1.0, …, the number of the step: the fields, which
     do not depend on t, have no other time, and a method may do something else every so many steps.
@@ -74,7 +76,7 @@ def train(net: Network, params, data, method, lr, batch_size=128, epochs=1, rng=
     steps = _checked(net, data, lr, batch_size, epochs, every, drop, decay)
     rng = generator(rng)
     check_state(params, "params")
-    net.accuracy(params, data.test_x[:1], data.test_labels[:1])     # refuses other shapes
+    net.accuracy(params, data.test_x[:2], data.test_labels[:2])     # refuses other shapes
     method = method_of(method)
     _warn_of_dense(method, params)
 
@@ -98,7 +100,8 @@ def train(net: Network, params, data, method, lr, batch_size=128, epochs=1, rng=
                                      "expected a finite one: try a smaller lr")
                 if k == len(batches) or (every and step % every == 0):
                     check_state(params, f"params after step {step}, lr = {h}")
-                    accuracy = net.accuracy(params, data.test_x, data.test_labels)
+                    trained, own = for_prediction(net, params, data.x[batches[0]])
+                    accuracy = trained.accuracy(own, data.test_x, data.test_labels)
                     yield Record(epoch, step, np.mean(losses), accuracy, ranks(params), seconds,
                                  params)
                     losses, seconds = [], 0.0

@@ -148,8 +148,8 @@ def test_strides_and_paddings_of_the_wrong_factor_are_seen(scheme, planted, stri
     assert close(*runs(net, params, piece, rng))
     harmless = planted is with_strides_first and (
         (scheme, stride) in {("spatial", (1, 2)), ("spatial_transposed", (2, 1))})
-    halves = kernels._halves
-    with patch.object(kernels, "_halves", lambda P, scheme: planted(P, *halves(P, scheme))):
+    halves = kernels.halves
+    with patch.object(kernels, "halves", lambda P, scheme: planted(P, *halves(P, scheme))):
         try:
             same = close(*runs(net, params, piece, rng))
         except ValueError:                              # the image has another size

@@ -12,10 +12,11 @@ A_STEP_SAYS = {"DirectSum", "H", "LowRank", "augment", "blockwise", "check_numbe
                "orth", "outer", "restrict", "retract", "truncate"}
 MAY_IMPORT = {
     "matrices": set(), "generators": set(), "idx": set(), "results": set(), "console": set(),
-    "data": {"generators", "idx"}, "substeps": {"matrices"}, "nets": {"generators", "matrices"},
+    "data": {"generators", "idx"}, "cifar": {"data", "generators"}, "substeps": {"matrices"}, "nets": {"generators", "matrices"},
     "fields": {"matrices"}, "integrators": {"matrices", "substeps", "fields"}, "problems": {"matrices", "substeps", "generators"},
     "flow": {"matrices", "substeps", "fields", "integrators"},
     "training": {"matrices", "nets", "integrators", "flow", "substeps", "generators"},
+    "steps": {"matrices", "nets", "integrators", "training", "results"},
     "testing": {"matrices", "substeps", "integrators", "problems", "flow", "nets"},
     "__init__": {"matrices", "integrators", "flow"},
     "compression": {"matrices", "fields", "nets", "generators"},

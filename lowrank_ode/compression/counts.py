@@ -1,5 +1,6 @@
 """How many numbers a low-rank layer takes: conventions in circulation, named, with formulas."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,11 +12,14 @@ from ..nets import blocks_of
 
 @dataclass(frozen=True)
 class Convention:
-    """Numbers of a layer W = U S Vᵀ (n outputs × m inputs) of rank r; of a dense one, per entry."""
+    """Numbers of a layer W = U S Vᵀ (n outputs × m inputs) of rank r; of a dense one, per entry; of
+    kernels, where they are no matrices there, n outputs × c channels × p pixels with a rank for the
+    outputs and one for the channels."""
 
     meaning: str
     lowrank: Callable
     dense: int = 1
+    kernels: Callable | None = None
 
 
 CONVENTIONS = {
@@ -31,30 +35,55 @@ CONVENTIONS = {
     "published_slides_eval": Convention("an undercount, found in published tables: "
                                         "all but one row of the right factor is missing",
                                         lambda n, m, r: r * (n + 1)),
+    "eval_Tucker": Convention("prediction, U, S and V stored; of kernels a core, and bases of "
+                              "outputs and channels (Tucker) [SYS25]",
+                              lambda n, m, r: r * (n + m + r),
+                              kernels=lambda n, c, p, r, q: n * r + c * q + p * r * q),
 }
 
 
-def count_weights(shapes, ranks, convention="eval_KV"):
+def count_weights(shapes, ranks, convention="eval_KV", kernels=None):
     """Numbers in the weights (biases not counted) of layers of shape (n outputs, m inputs) and of
     these ranks, None for a dense layer.
 
-    convention: a key of CONVENTIONS. Raises ValueError for an unknown one, for lists of different
-    lengths, and for a rank that is not in 1 … min(n, m).
+    convention: a key of CONVENTIONS. kernels: for each layer the size (a, b) of its windows, as
+    `windows(net)` has them; without, all layers are matrices. With eval_Tucker the rank of kernels
+    is a pair, of outputs and of channels, or a number for both. Raises ValueError for an unknown
+    convention, for lists of different lengths, for a rank that is not in 1 … min(n, m), or beyond
+    the outputs or channels, and for windows whose pixels do not divide the inputs.
 
     >>> count_weights([(500, 784), (10, 500)], [20, None])
     30680
+    >>> count_weights([(64, 288), (10, 64)], [(8, 4), None], "eval_Tucker", [(3, 3), (1, 1)])
+    1568
     """
     rule = _convention(convention)
-    if np.ndim(ranks) == 0:
-        raise ValueError(f"ranks: got {ranks}, expected one for each layer")
-    shapes = [check_layer(shape) for shape in shapes]
-    if len(shapes) != len(ranks):
-        raise ValueError(f"ranks: got {len(ranks)}, expected one for each of {len(shapes)} layers")
-    for r, shape in zip(ranks, shapes, strict=True):
-        if r is not None:
-            check_count("ranks", r, most=min(shape), where=f" for a layer of shape {shape}")
-    return sum(rule.dense * n * m if r is None else rule.lowrank(n, m, r)
-               for (n, m), r in zip(shapes, ranks, strict=True))
+    kernels = [(1, 1)] * len(shapes) if kernels is None else kernels
+    for name, given in (("ranks", ranks), ("kernels", kernels)):
+        if np.ndim(given) == 0:
+            raise ValueError(f"{name}: got {given}, expected one for each layer")
+        if len(shapes) != len(given):
+            raise ValueError(f"{name}: got {len(given)}, "
+                             f"expected one for each of {len(shapes)} layers")
+    return sum(_count(rule, check_layer(shape), r, math.prod(kernel))
+               for shape, r, kernel in zip(shapes, ranks, kernels, strict=True))
+
+
+def _count(rule, shape, r, pixels):
+    (n, m), where = shape, f" for a layer of shape {shape}"
+    if r is None:
+        return rule.dense * n * m
+    if rule.kernels is None or pixels == 1:
+        return rule.lowrank(n, m, check_count("ranks", r, most=min(shape), where=where))
+    c, rest = divmod(m, pixels)
+    if rest:
+        raise ValueError(f"kernels: got {pixels} pixels{where}, expected a divisor of {m}")
+    pair = r if isinstance(r, tuple | list) else (r, r)
+    if len(pair) != 2:
+        raise ValueError(f"ranks: got {r}{where}, expected a whole number or two")
+    outputs, channels = (check_count("ranks", rank, most=most, where=where)
+                         for rank, most in zip(pair, (n, c), strict=True))
+    return rule.kernels(n, c, pixels, outputs, channels)
 
 
 def check_layer(shape):

@@ -29,10 +29,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..matrices import DirectSum, H, LowRank, check_count, dense
+from ..nets.chains import Branched, count_of_weights, shapes
 from ..nets.groups import BlockDiagonal, Grouped
 from ..nets.images import Patches
 from ..nets.layers import Dense
-from ..nets.networks import count_of_weights
 
 # Axes of K (filter, row, column, channel) in the order of the folded matrix, how many are its rows.
 FOLDINGS = {"channel": ((0, 1, 2, 3), 1), "spatial": ((0, 1, 2, 3), 2),
@@ -53,10 +53,8 @@ class Piece:
 
 def windows(net):
     """For each weight of a network its `Patches`, Patches(1) for a weight on rows or pixels."""
-    below = (PIXELS, *net.layers)
     return [patches if isinstance(patches, Patches) else PIXELS
-            for patches, layer in zip(below, net.layers, strict=False)
-            for _ in range(count_of_weights(layer))]
+            for patches, layer, _ in net.parts for _ in range(count_of_weights(layer))]
 
 
 def folded_shapes(shape, kernel, scheme="channel", groups=1):
@@ -66,7 +64,7 @@ def folded_shapes(shape, kernel, scheme="channel", groups=1):
     ([(250, 100)], [(50, 250), (50, 250)])
     """
     (f, columns), (a, b) = shape, kernel
-    _check_scheme(scheme)
+    check_scheme(scheme)
     if columns % (a * b):
         raise ValueError(f"kernel: got {tuple(kernel)} for a weight of shape {tuple(shape)}, "
                          "expected rows × columns to divide its columns")
@@ -100,7 +98,7 @@ def fold(W, kernel, scheme="channel", groups=1):
 def unfold(parts, kernel, scheme="channel"):
     """The weight W (f, a b c) whose parts these are, multiplied out; ValueError for an unknown
     scheme."""
-    _check_scheme(scheme)
+    check_scheme(scheme)
     parts, (a, b) = [dense(part) for part in parts], kernel
     if scheme == "decoupled":
         return np.stack(parts).reshape(len(parts), -1)
@@ -118,19 +116,32 @@ def replaced(net, params, pieces):
     Raises ValueError for a number of pieces other than that of weights, for a piece of a weight
     that is not that of a `Dense`, or whose channels are in groups, and for parts that do not fit.
     """
-    pieces, layers, blocks = [*pieces], [], []
+    pieces = [*pieces]
     if len(pieces) != len(net.weight_shapes):
         raise ValueError(f"pieces: got {len(pieces)}, "
                          f"expected one for each of {len(net.weight_shapes)} weights")
-    for layer, own in zip(net.layers, net.split(params), strict=True):
-        found, pieces = pieces[:count_of_weights(layer)], pieces[count_of_weights(layer):]
-        new = (layer,), own
-        if any(piece is not None for piece in found):
+    layers, blocks = _replaced(net.layers, net.split(params), net.shape, iter(pieces))
+    return replace(net, layers=layers), DirectSum(blocks)
+
+
+def _replaced(chain, blocks, inputs, pieces):
+    """(layers, their blocks in a row) of a chain, with its pieces, the next ones, in place."""
+    layers, found = [], []
+    for layer, own, A in zip(chain, blocks, shapes(chain, inputs), strict=False):
+        if isinstance(layer, Branched):
+            branches, new = zip(*(_replaced(branch, within, A, pieces) for branch, within
+                                  in zip(layer.branches, layer.split(own, A), strict=True)),
+                                strict=True)
+            layers.append(layer.rebranched(branches))
+            found += [X for within in new for X in within]
+            continue
+        wanted, new = [next(pieces) for _ in range(count_of_weights(layer))], ((layer,), own)
+        if any(piece is not None for piece in wanted):
             patches = layers.pop() if layers and isinstance(layers[-1], Patches) else PIXELS
-            new = decomposed(patches, layer, own, found[0])
+            new = decomposed(patches, layer, own, wanted[0])
         layers += new[0]
-        blocks += new[1]
-    return replace(net, layers=tuple(layers)), DirectSum(blocks)
+        found += new[1]
+    return tuple(layers), found
 
 
 def decomposed(patches, layer, own, piece):
@@ -144,7 +155,7 @@ def decomposed(patches, layer, own, piece):
     if piece.scheme == "channel":
         last = layer if k == 1 else _apart(Grouped, layer, k)
         return (*_on(patches, k), last), [*piece.parts, *bias]
-    below, above = _halves(patches, piece.scheme)
+    below, above = halves(patches, piece.scheme)
     Ks, Vs = zip(*((U @ S, V) for U, S, V in piece.parts), strict=True)
     first = Dense(sum(V.shape[1] for V in Vs), "identity", bias=False)
     if piece.scheme == "decoupled":
@@ -162,8 +173,10 @@ def _pixels(kernel, scheme):
     return math.prod(kernel[axis - 1] for axis in order[1:rows])
 
 
-def _halves(patches, scheme):
+def halves(patches, scheme):
     """The windows of the two convolutions, strides and paddings each in its own direction."""
+    if scheme == "channel":
+        return patches, PIXELS
     (a, b), (s, t), (p, q) = patches.kernel, patches.stride, patches.padding
     down, across = Patches((a, 1), (s, 1), (p, 0)), Patches((1, b), (1, t), (0, q))
     pairs = {"spatial": (across, down), "spatial_transposed": (down, across)}
@@ -180,7 +193,7 @@ def _apart(kind, layer, groups):
     return kind(layer.n, groups, layer.activation, layer.gain, layer.bias)
 
 
-def _check_scheme(scheme):
+def check_scheme(scheme):
     if scheme not in SCHEMES:
         raise ValueError(f"scheme: got {scheme!r}, expected one of {', '.join(SCHEMES)}")
 

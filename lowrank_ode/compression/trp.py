@@ -134,12 +134,11 @@ def nuclear_subgradient(T):
 
 def weight_blocks(net):
     """Of each layer that has weights, which may be of low rank, the numbers of their blocks."""
-    layers, count, shape = [], 0, net.shape
-    for layer in net.layers:
+    layers, count = [], 0
+    for _, layer, shape in net.parts:
         if weights := count_of_weights(layer):
             layers.append([*range(count, count + weights)])
         count += len(layer.blocks(shape))
-        shape = layer.shape(shape)
     return layers
 
 

@@ -12,7 +12,9 @@ from ..matrices import check_count
 from .buffers import buffer
 
 
-class _WithoutParameters:
+class WithoutParameters:
+    """A layer with nothing to train."""
+
     def blocks(self, inputs):
         return ()
 
@@ -21,7 +23,7 @@ class _WithoutParameters:
 
 
 @dataclass(frozen=True)
-class Patches(_WithoutParameters):
+class Patches(WithoutParameters):
     """Each pixel's window as a row of numbers: group, row, column, channel of the group [im2col].
 
     kernel: the size of a window; a window every `stride` pixels; `padding` zeros on each side of
@@ -41,7 +43,7 @@ class Patches(_WithoutParameters):
         check_count("groups", self.groups)
 
     def shape(self, inputs):
-        height, width, channels = _image(self, inputs)
+        height, width, channels = image(self, inputs)
         (a, b), (s, t), (p, q) = self.kernel, self.stride, self.padding
         rows, columns = height + 2 * p, width + 2 * q
         if a > rows or b > columns:
@@ -88,23 +90,37 @@ class Patches(_WithoutParameters):
 
 
 @dataclass(frozen=True)
-class MaxPool(_WithoutParameters):
-    """The largest number of each channel in windows of size × size pixels, side by side; a rest at
-    the right and lower edge is left out."""
+class MaxPool(WithoutParameters):
+    """The largest number of each channel in windows of size × size pixels, a window every `stride`
+    of them, None for side by side, after `padding` pixels on each side that count for nothing. A
+    rest at the right and lower edge is left out.
+
+    Raises ValueError unless padding < size, for a window of padding has no largest number.
+    """
 
     size: int = 2
+    stride: int | None = None
+    padding: int = 0
 
     def __post_init__(self):
         check_count("size", self.size)
+        check_count("stride", self._stride)
+        check_count("padding", self.padding, least=0, most=self.size - 1)
+
+    @property
+    def _stride(self):
+        return self.size if self.stride is None else self.stride
 
     def shape(self, inputs):
-        height, width, channels = _image(self, inputs)
-        if self.size > min(height, width):
-            raise ValueError(f"size: got {self.size}, expected at most {min(height, width)} for an "
-                             f"image of shape {tuple(inputs)}")
-        return height // self.size, width // self.size, channels
+        height, width, channels = image(self, inputs)
+        if self.size > min(height, width) + 2 * self.padding:
+            raise ValueError(f"size: got {self.size}, expected at most "
+                             f"{min(height, width) + 2 * self.padding} for an image of shape "
+                             f"{tuple(inputs)}")
+        return self._count(height), self._count(width), channels
 
     def forward(self, A):
+        A = self._padded(A)
         rows = self._largest(A, 1)              # rows lie in one piece, windows do not
         out = self._largest(rows, 2)
         return out, (A, rows, out)
@@ -112,7 +128,16 @@ class MaxPool(_WithoutParameters):
     def backward(self, dout, kept):
         """To one of the largest, where there are several."""
         A, rows, out = kept
-        return self._to_largest(A, rows, self._to_largest(rows, out, dout, 2), 1), ()
+        dA = self._to_largest(A, rows, self._to_largest(rows, out, dout, 2), 1)
+        p = self.padding
+        return dA[:, p:dA.shape[1] - p, p:dA.shape[2] - p], ()
+
+    def _count(self, pixels):
+        return (pixels + 2 * self.padding - self.size) // self._stride + 1
+
+    def _padded(self, A):
+        p = self.padding
+        return np.pad(A, ((0, 0), (p, p), (p, p), (0, 0)), constant_values=-np.inf) if p else A
 
     def _largest(self, A, axis):
         first, *others = self._windows(A, axis)
@@ -124,23 +149,31 @@ class MaxPool(_WithoutParameters):
 
     def _to_largest(self, A, largest, d, axis):
         dA = buffer(A.shape, d.dtype)
-        np.moveaxis(dA, axis, 0)[largest.shape[axis] * self.size:] = 0              # the rest
-        *firsts, (_, last) = zip(self._windows(A, axis), self._windows(dA, axis), strict=True)
-        for place, target in firsts:
-            np.multiply(d, place == largest, out=target)
-            d = np.subtract(d, target, out=last)
+        targets = parts = self._windows(dA, axis)
+        if self._stride == self.size:
+            np.moveaxis(dA, axis, 0)[largest.shape[axis] * self.size:] = 0              # the rest
+        else:                                   # windows overlap, or leave pixels out
+            dA[...], parts = 0, [buffer(d.shape, d.dtype) for _ in targets]
+        *firsts, (_, last) = zip(self._windows(A, axis), parts, strict=True)
+        for place, part in firsts:
+            np.multiply(d, place == largest, out=part)
+            d = np.subtract(d, part, out=last)
         if not firsts:
             last[...] = d
+        if parts is not targets:
+            for target, part in zip(targets, parts, strict=True):
+                target += part
         return dA
 
     def _windows(self, A, axis):
         """The first, the second, … of `size` rows (axis 1) or columns (axis 2) of all windows."""
-        end = A.shape[axis] // self.size * self.size
-        return [A[(slice(None),) * axis + (slice(k, end, self.size),)] for k in range(self.size)]
+        s = self._stride
+        end = (A.shape[axis] - self.size) // s * s + 1
+        return [A[(slice(None),) * axis + (slice(k, k + end, s),)] for k in range(self.size)]
 
 
 @dataclass(frozen=True)
-class Flatten(_WithoutParameters):
+class Flatten(WithoutParameters):
     """An image as one row of numbers."""
 
     def shape(self, inputs):
@@ -153,7 +186,8 @@ class Flatten(_WithoutParameters):
         return dout.reshape(shape), ()
 
 
-def _image(layer, shape):
+def image(layer, shape):
+    """shape, of an image; ValueError for others."""
     if len(shape) != 3:
         raise ValueError(f"shape: got {tuple(shape)} for {layer}, expected an image "
                          "(height, width, channels)")

@@ -10,7 +10,9 @@
 dA is the gradient of the loss with respect to A, dout that with respect to out. `low_rank = True`
 says that the first block, a weight, may be a LowRank, and asks for a rank; `low_rank = k` that the
 first k blocks are such weights, and asks for a list of k ranks, if k > 1. Others are given None.
-`Dense` here and those in images.py and groups.py are layers like anybody's own.
+`together = True` says that outputs of an example depend on the others of its batch, which is then
+never cut. A layer made of others is a `Branched` (nets/chains.py), and asked for no rank.
+`Dense` here and those in the files beside it are layers like anybody's own.
 """
 
 import math

@@ -10,6 +10,8 @@ import numpy as np
 
 from ..generators import generator
 from ..matrices import DirectSum, check_count
+from . import chains
+from .chains import count_of_weights
 from .losses import class_indices, loss_of
 from .numerical import blocks_of, numerical, untouched
 
@@ -47,8 +49,7 @@ class Network:
                              "expected a weight, and a row of outputs")
 
     def __str__(self):
-        outputs = [A[-1] for layer, A in zip(self.layers, self._shapes[1:], strict=True)
-                   if count_of_weights(layer)]
+        outputs = [layer.shape(A)[-1] for _, layer, A in self.parts if count_of_weights(layer)]
         return "-".join(map(str, (self.inputs, *outputs)))
 
     @property
@@ -63,25 +64,32 @@ class Network:
     @cached_property
     def weight_shapes(self):
         """(outputs, inputs) of each weight that may be of low rank."""
-        return [shape for layer, shapes in zip(self.layers, self._blocks, strict=True)
-                for shape in shapes[:count_of_weights(layer)]]
+        return [shape for _, layer, A in self.parts
+                for shape in layer.blocks(A)[:count_of_weights(layer)]]
+
+    @cached_property
+    def parts(self):
+        """(layer below, layer, shape of its inputs) of all layers, those inside others, too, in
+        the order of blocks; see nets/chains.py."""
+        return [*chains.parts(self.layers, self.shape)]
 
     @cached_property
     def weight_places(self):
         """Where each of these is among the blocks of all layers."""
-        starts = accumulate(map(len, self._blocks), initial=0)
-        return [start + k for start, layer in zip(starts, self.layers, strict=False)
+        starts = accumulate((len(layer.blocks(A)) for _, layer, A in self.parts), initial=0)
+        return [start + k for start, (_, layer, _) in zip(starts, self.parts, strict=False)
                 for k in range(count_of_weights(layer))]
 
     @property
     def weights_of_the_last(self):
         """How many of these are those of the last layer that has any."""
-        return next(filter(None, map(count_of_weights, reversed(self.layers))))
+        counts = [count_of_weights(layer) for _, layer, _ in self.parts]
+        return next(filter(None, reversed(counts)))
 
     @cached_property
     def _shapes(self):
         """Of an example before the first layer, and after each."""
-        return [*accumulate(self.layers, lambda A, layer: layer.shape(A), initial=self.shape)]
+        return chains.shapes(self.layers, self.shape)
 
     @cached_property
     def _blocks(self):
@@ -89,9 +97,9 @@ class Network:
         return [layer.blocks(A) for layer, A in zip(self.layers, self._shapes, strict=False)]
 
     @cached_property
-    def _first(self):
-        """The first layer with parameters: nobody asks for a gradient below."""
-        return next(k for k, shapes in enumerate(self._blocks) if shapes)
+    def _numbers(self):
+        """Of one example, in the inputs and the outputs of all layers."""
+        return self.inputs + chains.numbers(self.layers, self.shape)
 
     def init(self, rng, rank=None, dtype=np.float64):
         """Random start, the blocks of all layers in a row: [W1, b1, W2, b2, …], b = 0, scaled so
@@ -104,12 +112,8 @@ class Network:
         rng, dtype = generator(rng), np.dtype(dtype)
         if dtype.kind not in "fc":
             raise ValueError(f"dtype: got {dtype}, expected one of floats")
-        counts, blocks = [*map(count_of_weights, self.layers)], []
-        ranks = iter(check_ranks(rank, sum(counts), self.weights_of_the_last))
-        for layer, count, inputs in zip(self.layers, counts, self._shapes, strict=False):
-            own = [next(ranks) for _ in range(count)] or [None]
-            blocks += layer.init(rng, inputs, own if count > 1 else own[0], dtype)
-        return DirectSum(blocks)
+        ranks = iter(check_ranks(rank, len(self.weight_shapes), self.weights_of_the_last))
+        return DirectSum(chains.start(self.layers, rng, self.shape, ranks, dtype))
 
     def split(self, params):
         """The blocks of each layer, a list a layer; ValueError if params do not fit the layers, or
@@ -134,28 +138,20 @@ class Network:
         Raises ValueError for an empty batch, complex weights, inputs or targets, NaN or Inf in x,
         labels out of range, and a loss that is no number or whose Δ is not like the outputs.
         """
-        blocks, A = self._checked(params, x)
+        blocks, A = self.checked(params, x)
         if np.result_type(*{X.dtype for X in params.blocks}).kind == "c":
             raise ValueError("params: complex, expected real weights; only `value` takes complex "
                              "ones, for a complex step")
-        passed = []
-        for layer, own in zip(self.layers, blocks, strict=True):
-            A, kept = layer.forward(untouched(A), *own)
-            passed.append((layer, kept, own))
+        A, passed = chains.forward(self.layers, blocks, A)
         loss, delta = self._loss(A, labels)
-        dA, grads = _with_an_example_a_row(delta, A), []
-        for layer, kept, own in reversed(passed[self._first + 1:]):
-            dA, found = layer.backward(dA, kept, *own)
-            grads = [*found, *grads]
-        layer, kept, own = passed[self._first]
-        gradient = getattr(layer, "gradient", lambda *args: layer.backward(*args)[1])
-        return loss, DirectSum([*gradient(dA, kept, *own), *grads])
+        return loss, DirectSum(chains.gradient(passed, _with_an_example_a_row(delta, A)))
 
     def outputs(self, params, x):
         """Outputs before the softmax, (batch, classes), for x (batch, inputs), complex only where
-        the weights are."""
-        blocks, x = self._checked(params, x)
-        size = max(1, CHUNK // sum(map(math.prod, self._shapes)))
+        the weights are; in chunks, in one if a layer takes the batch together."""
+        blocks, x = self.checked(params, x)
+        together = any(getattr(layer, "together", False) for _, layer, _ in self.parts)
+        size = len(x) if together else max(1, CHUNK // self._numbers)
         return np.concatenate([self._forward(blocks, x[k:k + size])
                                for k in range(0, len(x), size)])
 
@@ -187,7 +183,7 @@ class Network:
         labels = class_indices(labels, self.classes, len(outputs))
         return (outputs.argmax(axis=1) == labels).mean()
 
-    def _checked(self, params, x):
+    def checked(self, params, x):
         """The blocks of each layer; x as inputs of the first, in the precision of the weights."""
         own = self.split(params)
         dtype = params.blocks[0].dtype
@@ -225,6 +221,3 @@ def check_ranks(rank, weights, last=1):
     return ranks
 
 
-def count_of_weights(layer):
-    """How many of its blocks, the first ones, are weights that may be of low rank."""
-    return int(getattr(layer, "low_rank", 0))
