@@ -27,10 +27,10 @@ LR = {"alexnet": 3e-5, "alexnet_caffe": 3e-5, "vgg16": 3e-5, "resnet50": 2e-3, "
 
 
 def memory(net, ranks, batch, itemsize=4):
-    """Bytes that a training step takes at most, about: two numbers for each that the layers hand
-    on, what they keep or its gradient; three for each output of the largest layer, on the way
-    there and back; six for each parameter, its old and its new value, its gradient, and factors of
-    twice the rank; and three for each entry of a kernel, which is multiplied out."""
+    """Bytes that a training step takes at most, about: what the layers keep for the way back, their
+    outputs, twice of a normalisation and three times of pooling; four times the outputs of the
+    largest layer, on the way there and back; three times the parameters with factors of twice the
+    rank, old, new and gradient; and three times the kernels, which are multiplied out."""
     parts = net.parts
     outputs = [(layer, math.prod(layer.shape(A))) for _, layer, A in parts]
     kept = sum(n * (0 if isinstance(layer, Flatten) else 3 if isinstance(layer, MaxPool) else
@@ -40,7 +40,7 @@ def memory(net, ranks, batch, itemsize=4):
                   if isinstance(below, Patches))
     stored = sum(n * m if r is None else 2 * r * (n + m)
                  for (n, m), r in zip(net.weight_shapes, ranks, strict=True))
-    return itemsize * (batch * (kept + 3 * largest) + 3 * stored + 3 * kernels)
+    return itemsize * (batch * (kept + 4 * largest) + 3 * stored + 3 * kernels)
 
 
 def largest_batch(net, ranks, limit, itemsize=4):

@@ -81,11 +81,11 @@ def falls(data):
 
 
 def test_large_steps_claim():
-    """And what was said of the memory is no less than what was taken, but for a hundredth."""
+    """And what was said of the memory is no less than what was taken."""
     data = stored("large_steps")
     assert falls(data) and set(data["nets"]) == set(large_steps.ARCHITECTURES)
     for net in data["nets"].values():
-        assert 0.99 * net["taken"] <= net["said"] <= 3 * net["taken"]
+        assert net["taken"] <= net["said"] <= 3 * net["taken"]
         assert all(math.isfinite(loss) for loss in net["DLRT"]["losses"])
     data["nets"]["vgg16"]["GeoLoRA"]["losses"][2] = 99.0
     assert not falls(data)

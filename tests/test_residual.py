@@ -212,11 +212,11 @@ def trained(seed=0, ranks=RANKS):
     return net, params, x
 
 
-@pytest.mark.parametrize("dtype, bound", [(np.float64, 1e-12), (np.float32, 1e-4)])
-def test_a_folded_network_is_the_network_with_the_statistics_of_a_batch(dtype, bound):
-    """On that batch outputs are the same, and those of an example do not depend on the others.
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_folded_network_is_the_network_with_the_statistics_of_a_batch(dtype):
+    """Up to 50 eps for each of the 20 layers. On that batch outputs are the same, and those of an example do not depend on the others.
     Weights of low rank stay so, bases orthonormal. Planted: β, or the mean, left out."""
-    net, params, x = trained()
+    (net, params, x), bound = trained(), 50 * 20 * np.finfo(dtype).eps
     params = DirectSum([X.astype(dtype) if isinstance(X, np.ndarray) else
                         LowRank(*(factor.astype(dtype) for factor in X)) for X in params.blocks])
     cut, own = folded(net, params, x)

@@ -34,7 +34,7 @@ def test_resnet_20_takes_low_rank_steps_and_its_loss_falls(name):
     assert net.value(uphill, x, labels) > losses[0]
 
 
-@pytest.mark.parametrize("batch", [4, 12])
+@pytest.mark.parametrize("batch", [2, 12])
 def test_the_estimate_is_no_less_than_what_is_taken_and_at_most_half_as_much_again(
         monkeypatch, batch):
     """Planted: the windows that dense layers keep for the way back left out."""
@@ -46,7 +46,7 @@ def test_the_estimate_is_no_less_than_what_is_taken_and_at_most_half_as_much_aga
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     ranks = ranks_of(net, 8)
-    assert 0.98 * peak <= memory(net, ranks, batch) <= 1.5 * peak
+    assert peak <= memory(net, ranks, batch) <= 1.5 * peak
     monkeypatch.setattr(steps, "Flatten", (Flatten, Patches))
     assert memory(net, ranks, batch) < 0.9 * peak
 
