@@ -75,7 +75,7 @@ def multiplied_out(params):
 
 @pytest.mark.parametrize("method, warns", [(DLRT(), True), (AdaptiveBUG(), True),
                                            (BUG(euler), True), (Dense(euler), False),
-                                           (Own(), False)], ids=str)
+                                           (Own(), False)], ids=lambda x: type(x).__name__)
 def test_a_method_for_low_rank_on_a_dense_start_says_that_it_compresses_nothing(method, warns):
     """By the call, and once; where one weight is a LowRank there is nothing to say."""
     some, none = NET.init(0, [4, None, None]), multiplied_out(NET.init(0, 4))

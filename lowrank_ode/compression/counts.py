@@ -60,7 +60,7 @@ def count_weights(shapes, ranks, convention="eval_KV", kernels=None):
     rule = _convention(convention)
     kernels = [(1, 1)] * len(shapes) if kernels is None else kernels
     for name, given in (("ranks", ranks), ("kernels", kernels)):
-        if np.ndim(given) == 0:
+        if not hasattr(given, "__len__"):
             raise ValueError(f"{name}: got {given}, expected one for each layer")
         if len(shapes) != len(given):
             raise ValueError(f"{name}: got {len(given)}, "
