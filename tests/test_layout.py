@@ -12,12 +12,13 @@ A_STEP_SAYS = {"DirectSum", "H", "LowRank", "augment", "blockwise", "check_numbe
                "orth", "outer", "restrict", "retract", "truncate"}
 MAY_IMPORT = {
     "matrices": set(), "generators": set(), "idx": set(), "results": set(), "console": set(),
+    "archives": {"results"}, "storage": {"archives", "matrices", "nets", "results"},
     "data": {"generators", "idx"}, "substeps": {"matrices"}, "nets": {"generators", "matrices"},
     "fields": {"matrices"}, "integrators": {"matrices", "substeps", "fields"}, "problems": {"matrices", "substeps", "generators"},
     "flow": {"matrices", "substeps", "fields", "integrators"},
     "training": {"matrices", "nets", "integrators", "flow", "substeps", "generators"},
     "testing": {"matrices", "substeps", "integrators", "problems", "flow", "nets"},
-    "__init__": {"matrices", "integrators", "flow"},
+    "__init__": {"matrices", "integrators", "flow", "storage"},
     "compression": {"matrices", "fields", "nets", "generators"},
     "__main__": {"matrices", "compression", "substeps", "integrators", "nets", "training", "data", "results", "flow", "testing",
                  "generators", "console"},
