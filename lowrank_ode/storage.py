@@ -114,8 +114,10 @@ def _header(texts):
 def _params(kinds, arrays):
     """The matrix of these kinds of blocks; ValueError unless the arrays are its own."""
     is_sum = isinstance(kinds, list)
-    keys = [names(str(k) if is_sum else "", kind)
-            for k, kind in enumerate(kinds if is_sum else [kinds])]
+    kinds = kinds if is_sum else [kinds]
+    if unknown := [kind for kind in kinds if kind not in ("LowRank", "ndarray")]:
+        raise ValueError(f"blocks of kind {unknown[0]}, expected LowRank or ndarray")
+    keys = [names(str(k) if is_sum else "", kind) for k, kind in enumerate(kinds)]
     expected = [*chain(*keys)]
     if wrong := sorted(set(expected) ^ set(arrays)):
         raise ValueError(f"{'an' if wrong[0] in arrays else 'no'} array {wrong[0]}, "

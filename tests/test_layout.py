@@ -20,8 +20,9 @@ MAY_IMPORT = {
     "testing": {"matrices", "substeps", "integrators", "problems", "flow", "nets"},
     "__init__": {"matrices", "integrators", "flow", "storage"},
     "compression": {"matrices", "fields", "nets", "generators"},
-    "__main__": {"matrices", "compression", "substeps", "integrators", "nets", "training", "data", "results", "flow", "testing",
-                 "generators", "console"},
+    "commands": {"matrices", "compression", "substeps", "integrators", "nets", "training", "data", "results", "archives",
+                 "storage", "testing", "generators"},
+    "__main__": {"commands", "console", "__version__"},
 }
 
 
