@@ -230,7 +230,7 @@ def test_what_the_help_says_of_defaults_is_so():
     told = subprocess.run([sys.executable, "-m", "lowrank_ode", "train", "--help"],
                           capture_output=True, text=True, check=True,
                           env={**os.environ, "COLUMNS": "1000"}).stdout
-    told = told.partition("examples:")[0]
+    told = re.sub(r"\n {9,}", " ", told.partition("examples:")[0])
     for name, default in DEFAULTS.items():
         words = ",".join(map(str, default)) if isinstance(default, list) else f"{default}"
         (line,) = re.findall(rf"^  --{name} .*", told, re.M)
