@@ -2,6 +2,8 @@
 
 import math
 import warnings
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import numpy as np
 
@@ -10,10 +12,12 @@ from .integrators import method_of
 from .matrices import DirectSum, LowRank, check_count, check_number, check_state, dense, norm
 from .substeps import exact
 
+Matrix = TypeVar("Matrix", np.ndarray, LowRank, DirectSum)
 GROWN = 1e6     # times what its first step explains: then ‖Y‖ is said to blow up
 
 
-def evolve(method, Y0, F, t_span, n_steps):
+def evolve(method, Y0: Matrix, F: Callable, t_span: tuple[float, float],
+           n_steps: int) -> Iterator[tuple[float, Matrix]]:
     """Integrate Y' = F(t, Y) from Y0 over t_span = (t0, t1) in n_steps equal steps; a generator of
     (t, Y), the start included.
 
@@ -33,7 +37,8 @@ def evolve(method, Y0, F, t_span, n_steps):
     return _march(method_of(method).step, check_state(Y0), F, t_span, n_steps)
 
 
-def exact_flow(Y0, F, t_span, n_steps=1):
+def exact_flow(Y0: Matrix, F: Callable, t_span: tuple[float, float],
+               n_steps: int = 1) -> Iterator[tuple[float, np.ndarray | DirectSum]]:
     """The exact solution of W' = F(t, W) at the times of `evolve`, as full ndarrays: DOP853 at
     tight tolerances, from W(t0) = Y0.
 

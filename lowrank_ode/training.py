@@ -2,6 +2,7 @@
 
 import time
 import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,8 +71,9 @@ def gradient_field(net, x, labels, on_loss=None, decay=0.0):
     return F
 
 
-def train(net: Network, params, data, method, lr, batch_size=128, epochs=1, rng=None, every=None,
-          progress=None, drop=0.0, decay=0.0, start=None):
+def train(net: Network, params: DirectSum | None, data, method, lr, batch_size: int = 128,
+          epochs: int = 1, rng=None, every: int | None = None, progress: Callable | None = None,
+          drop: float = 0.0, decay: float = 0.0, start: State | None = None) -> Iterator[Record]:
     """Train `net` from `params` with any integrator, or that of a name ("dlrt": with its defaults):
     a step of size h = lr along the gradient flow of each minibatch. A generator of Records, one an
     epoch, one after each `every` steps if given.

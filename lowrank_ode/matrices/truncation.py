@@ -2,7 +2,9 @@
 
 import math
 from bisect import bisect_right
+from collections.abc import Sequence
 from itertools import accumulate
+from typing import TypeVar
 
 import numpy as np
 
@@ -14,8 +16,11 @@ from .lowrank import LowRank
 from .orthonormal import augment
 from .validation import check_finite, check_matrix, check_truncation
 
+Matrix = TypeVar("Matrix", np.ndarray, LowRank, DirectSum)
 
-def truncate(Y, tol=0.0, relative=False, max_rank=None):
+
+def truncate(Y: Matrix, tol: float = 0.0, relative: bool = False,
+             max_rank: int | Sequence[int] | None = None) -> Matrix:
     """Y = U S Vᴴ with orthonormal bases, cut to the smallest rank r ≥ 1 with a discarded tail
     (Σ_{i>r} σᵢ²)^½ of at most θ [CKL22].
 
