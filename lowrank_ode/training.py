@@ -16,7 +16,8 @@ from .nets import Network, blocks_of
 class Record:
     """What `train` tells: epoch and steps so far; since the record before, the mean batch loss
     (each before its step) and the seconds spent in steps (evaluation not counted); now, the
-    accuracy on the test set, the rank of each LowRank layer, and the parameters."""
+    accuracy on the test set (R² if that has targets, see `Network.accuracy`), the rank of each
+    LowRank layer, and the parameters."""
 
     epoch: int
     step: int
@@ -75,6 +76,8 @@ def train(net: Network, params, data, method, lr, batch_size=128, epochs=1, rng=
     rng = generator(rng)
     check_state(params, "params")
     net.accuracy(params, data.test_x[:1], data.test_labels[:1])     # refuses other shapes
+    if np.ndim(data.labels) == 2:
+        net.value(params, data.x[:2], data.labels[:2])              # a loss of classes
     method = method_of(method)
     _warn_of_dense(method, params)
 

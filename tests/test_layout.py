@@ -12,7 +12,8 @@ A_STEP_SAYS = {"DirectSum", "H", "LowRank", "augment", "blockwise", "check_numbe
                "orth", "outer", "restrict", "retract", "truncate"}
 MAY_IMPORT = {
     "matrices": set(), "generators": set(), "idx": set(), "results": set(), "console": set(),
-    "data": {"generators", "idx"}, "substeps": {"matrices"}, "nets": {"generators", "matrices"},
+    "arrays": set(), "dataset": {"arrays", "generators"}, "data": {"arrays", "dataset", "idx"},
+    "substeps": {"matrices"}, "nets": {"generators", "matrices"},
     "fields": {"matrices"}, "integrators": {"matrices", "substeps", "fields"}, "problems": {"matrices", "substeps", "generators"},
     "flow": {"matrices", "substeps", "fields", "integrators"},
     "training": {"matrices", "nets", "integrators", "flow", "substeps", "generators"},

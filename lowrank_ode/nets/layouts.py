@@ -78,8 +78,9 @@ def _filled(net, given, layout, image):
     given = list(given.items() if hasattr(given, "items") else enumerate(given))
     slots, blocks = _slots(net, layout, image), []
     if len(given) != len(slots):
-        raise ValueError(f"state: got {len(given)} arrays of shapes {[np.shape(X) for _, X in given]}"
-                         f", expected {len(slots)}, of {[slot.shapes(layout)[0] for slot in slots]}")
+        expected = [slot.shapes(layout)[0] for slot in slots]
+        raise ValueError(f"state: got {len(given)} arrays of shapes "
+                         f"{[np.shape(X) for _, X in given]}, expected {len(slots)}, of {expected}")
     for (name, X), slot in zip(given, slots, strict=True):
         X = _floats(f"state[{name!r}] for {slot.where}", X)
         if X.shape not in slot.shapes(layout):
@@ -195,8 +196,8 @@ def _columns(where, layer, inputs, order, below):
     """Of a layer of one's own: its blocks are columns, or there is no telling."""
     shapes = layer.blocks(inputs)
     if order is not None or below is not PIXELS or any(columns != 1 for _, columns in shapes):
-        raise ValueError(f"{where}: no layout known, expected Dense, Grouped or BlockDiagonal, or a "
-                         "layer whose blocks are columns, not between Flatten and a weight")
+        raise ValueError(f"{where}: no layout known, expected Dense, Grouped or BlockDiagonal, or "
+                         "a layer whose blocks are columns, not between Flatten and a weight")
     return [_Column(where, n) for n, _ in shapes]
 
 
