@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "fields": {"matrices"}, "integrators": {"matrices", "substeps", "fields"}, "problems": {"matrices", "substeps", "generators"},
     "flow": {"matrices", "substeps", "fields", "integrators"},
     "training": {"matrices", "nets", "integrators", "flow", "substeps", "generators"},
-    "testing": {"matrices", "substeps", "integrators", "problems", "flow", "nets"},
+    "testing": {"matrices", "substeps", "integrators", "problems", "flow", "nets", "generators"},
     "__init__": {"matrices", "integrators", "flow"},
     "compression": {"matrices", "fields", "nets", "generators"},
     "__main__": {"matrices", "compression", "substeps", "integrators", "nets", "training", "data", "results", "flow", "testing",
