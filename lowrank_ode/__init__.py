@@ -1,9 +1,10 @@
 """Dynamical low-rank training as one matrix ODE: W' = −∇L(W), integrated in factors U S Vᴴ."""
 
+from .estimator import LowRankClassifier
 from .flow import evolve, exact_flow
 from .integrators import BUG, DLRT, METHODS, AdaptiveBUG, Dense, ProjectorSplitting
 from .matrices import DirectSum, LowRank, best_approximation, tangent_projection, truncate
 
 __all__ = ["BUG", "DLRT", "METHODS", "AdaptiveBUG", "Dense", "DirectSum", "LowRank",
-           "ProjectorSplitting", "best_approximation", "evolve", "exact_flow", "tangent_projection",
-           "truncate"]
+           "LowRankClassifier", "ProjectorSplitting", "best_approximation", "evolve", "exact_flow",
+           "tangent_projection", "truncate"]
