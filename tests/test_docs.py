@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-DOCS = sorted(ROOT.glob("docs/*.md"))
+DOCS = sorted(ROOT.glob("docs/**/*.md"))
 PAGES = [*DOCS, *ROOT.glob("README.md")]
 SOURCES = sorted(ROOT.glob("lowrank_ode/**/*.py"))
 QUOTED = [*SOURCES, ROOT / "tests/test_runs.py"]

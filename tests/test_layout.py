@@ -85,7 +85,7 @@ def functions(source):
 
 
 @pytest.mark.parametrize("path", [*sorted(ROOT.rglob("*.py")), *sorted(FIGURES.glob("*.py")),
-                                  *sorted(DOCS.glob("*.md")), ROOT.parent / "README.md"],
+                                  *sorted(DOCS.rglob("*.md")), ROOT.parent / "README.md"],
                          ids=lambda p: p.name)
 def test_lines_fit_beside_each_other_and_functions_on_a_screen(path):
     """What is written by tests/mutation is as wide as the code that it quotes."""
