@@ -2,11 +2,11 @@
 
 import csv
 import math
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
+
+from .archives import read_arrays
 
 NPZ = ("x", "y", "test_x", "test_y")                    # of a file; test_x and test_y may lack
 KERAS = ("x_train", "y_train", "x_test", "y_test")      # the same, as Keras names them
@@ -115,17 +115,13 @@ def read_npz(path):
 
     ValueError: no such file format, other names, or objects in it (they would be pickles).
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            for names in (NPZ, KERAS):
-                if set(file.files) in (set(names), set(names[:2])):
-                    found = [file[name] for name in names if name in file.files]
-                    return found[0], found[1], tuple(found[2:]) or None
-            raise ValueError(f"got arrays {', '.join(file.files) or 'none'}, expected "
-                             f"{', '.join(NPZ)} (or the first two), or {', '.join(KERAS)}")
-    except (ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile,
-            zlib.error) as error:                               # the second: of an .npy
-        raise ValueError(f"{path}: {error}") from error
+    arrays, texts = read_arrays(path)
+    for names in (NPZ, KERAS):
+        if not texts and set(arrays) in (set(names), set(names[:2])):
+            x, y, *test = (arrays[name] for name in names if name in arrays)
+            return x, y, tuple(test) or None
+    raise ValueError(f"{path}: got arrays {', '.join([*arrays, *texts]) or 'none'}, expected "
+                     f"{', '.join(NPZ)} (or the first two), or {', '.join(KERAS)}")
 
 
 def read_csv(path):

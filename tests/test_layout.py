@@ -12,17 +12,19 @@ A_STEP_SAYS = {"DirectSum", "H", "LowRank", "augment", "blockwise", "check_numbe
                "orth", "outer", "restrict", "retract", "truncate"}
 MAY_IMPORT = {
     "matrices": set(), "generators": set(), "idx": set(), "results": set(), "console": set(),
-    "arrays": set(), "dataset": {"arrays", "generators"}, "data": {"arrays", "dataset", "idx"},
+    "archives": {"results"}, "storage": {"archives", "matrices", "nets", "results"},
+    "arrays": {"archives"}, "dataset": {"arrays", "generators"}, "data": {"arrays", "dataset", "idx"},
     "substeps": {"matrices"}, "nets": {"generators", "matrices"},
     "fields": {"matrices"}, "integrators": {"matrices", "substeps", "fields"}, "problems": {"matrices", "substeps", "generators"},
     "flow": {"matrices", "substeps", "fields", "integrators"},
     "training": {"matrices", "nets", "integrators", "flow", "substeps", "generators"},
     "testing": {"matrices", "substeps", "integrators", "problems", "flow", "nets", "generators"},
-    "__init__": {"matrices", "integrators", "flow", "estimator"},
     "estimator": {"data", "generators", "integrators", "matrices", "nets", "training"},
+    "__init__": {"matrices", "integrators", "flow", "estimator", "storage"},
     "compression": {"matrices", "fields", "nets", "generators"},
-    "__main__": {"matrices", "compression", "substeps", "integrators", "nets", "training", "data", "results", "flow", "testing",
-                 "generators", "console"},
+    "commands": {"matrices", "compression", "substeps", "integrators", "nets", "training", "data", "results", "archives",
+                 "storage", "testing", "generators"},
+    "__main__": {"commands", "console", "__version__"},
 }
 
 

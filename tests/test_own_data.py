@@ -212,7 +212,7 @@ def test_an_npz_file_has_the_arrays_and_perhaps_a_test_set(tmp_path, names):
 @pytest.mark.parametrize("arrays, words", [
     ({"x": X, "labels": Y}, r"d.npz: got arrays x, labels, expected x, y, test_x, test_y \(or"),
     ({"x": X, "y": Y, "test_x": X}, "got arrays x, y, test_x, expected"), ({}, "got arrays none"),
-    ({"x": X, "y": np.array([None] * 20)}, "d.npz: Object arrays cannot be loaded"),
+    ({"x": X, "y": np.array([None] * 20)}, r"d.npz: .*Object arrays cannot be loaded"),
 ])
 def test_other_arrays_in_a_file_are_refused(tmp_path, arrays, words):
     np.savez(tmp_path / "d.npz", **arrays)
