@@ -176,8 +176,8 @@ class Network:
         return value, delta
 
     def accuracy(self, params, x, labels):
-        """Fraction of examples whose largest output is that of their label; for targets (batch,
-        classes) R², the part of their variance that the outputs explain (nets/losses.py).
+        """Fraction of examples whose largest output is that of their label; for targets, floats
+        (batch, classes), R², the part of their variance that the outputs explain (nets/losses.py).
 
         Raises ValueError as `value_and_grad`, and for outputs that are not finite.
         """
@@ -185,7 +185,7 @@ class Network:
         if not np.isfinite(outputs).all():
             raise ValueError("outputs: NaN or Inf, expected finite numbers: "
                              "the weights, or the inputs, are too large")
-        if np.ndim(labels) == 2:
+        if np.ndim(labels) == 2 and np.asarray(labels).dtype.kind == "f":
             return determination(outputs, labels)
         labels = class_indices(labels, self.classes, len(outputs))
         return (outputs.argmax(axis=1) == labels).mean()
