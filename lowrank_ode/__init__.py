@@ -1,5 +1,6 @@
 """Dynamical low-rank training as one matrix ODE: W' = −∇L(W), integrated in factors U S Vᴴ."""
 
+from .estimator import LowRankClassifier
 from .flow import evolve, exact_flow
 from .integrators import BUG, DLRT, METHODS, AdaptiveBUG, Dense, ProjectorSplitting
 from .matrices import DirectSum, LowRank, best_approximation, tangent_projection, truncate
@@ -8,5 +9,5 @@ from .storage import load, save
 __version__ = "0.1.0"
 
 __all__ = ["BUG", "DLRT", "METHODS", "AdaptiveBUG", "Dense", "DirectSum", "LowRank",
-           "ProjectorSplitting", "best_approximation", "evolve", "exact_flow", "load", "save",
-           "tangent_projection", "truncate"]
+           "LowRankClassifier", "ProjectorSplitting", "best_approximation", "evolve", "exact_flow",
+           "load", "save", "tangent_projection", "truncate"]

@@ -37,8 +37,8 @@ class State:
 class Record:
     """What `train` tells: epoch and steps so far; since the record before, the mean batch loss
     (each before its step) and the seconds spent in steps (evaluation not counted); now, the
-    accuracy on the test set, the rank of each LowRank layer, the parameters, and at the end of an
-    epoch the state to go on from."""
+    accuracy on the test set (R² if that has targets, see `Network.accuracy`), the rank of each
+    LowRank layer, the parameters, and at the end of an epoch the state to go on from."""
 
     epoch: int
     step: int
@@ -103,6 +103,8 @@ def train(net: Network, params: DirectSum | None, data, method, lr, batch_size: 
     start, rng = _start(params, rng, start, epochs)
     check_state(start.params, "params")
     net.accuracy(start.params, data.test_x[:2], data.test_labels[:2])   # refuses other shapes
+    if np.ndim(data.labels) == 2:
+        net.value(start.params, data.x[:2], data.labels[:2])            # a loss of classes
     method = method_of(method)
     _warn_of_dense(method, start.params)
     run = _Run(net, data, method, steps, batch_size, epochs, every, progress, drop, decay)

@@ -2,8 +2,8 @@
 options, run(args) does it. Raises what the command line says in one line: ValueError, OSError,
 ImportError; and SystemExit."""
 
-from . import check, export, predict, train
+from . import check, compress, export, predict, train
 
-COMMANDS = (train, check, predict, export)
+COMMANDS = (train, check, predict, export, compress)
 
 __all__ = ["COMMANDS"]

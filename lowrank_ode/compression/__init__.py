@@ -10,6 +10,7 @@ from .energy import energy
 from .filters import filters
 from .flops import break_even, flops_saved, multiplications, prediction_flops, step_flops
 from .l_rank import l_rank
+from .loose import compressed, multiplied_out
 from .pca import pca
 from .pfp import pfp
 from .pruning import pruned
@@ -21,7 +22,7 @@ from .trp import TRP
 
 METHODS = (svd, energy, svd_error, l_rank, pca, alds, filters, pfp)
 
-__all__ = ["CONVENTIONS", "METHODS", "TRP", "Report", "Row", "alds", "break_even",
+__all__ = ["CONVENTIONS", "METHODS", "TRP", "Report", "Row", "alds", "break_even", "compressed",
            "count_parameters", "count_weights", "energy", "filters", "flops_saved", "l_rank",
-           "merged", "multiplications", "pca", "pfp", "prediction_flops", "pruned", "stable_rank",
-           "step_flops", "svd", "svd_error"]
+           "merged", "multiplications", "multiplied_out", "pca", "pfp", "prediction_flops",
+           "pruned", "stable_rank", "step_flops", "svd", "svd_error"]

@@ -41,6 +41,18 @@ def mean_squares(outputs, labels):
     return (difference * difference).sum() / (2 * batch), difference / batch
 
 
+def determination(outputs, targets):
+    """R² = 1 − Σ ‖y − ŷ‖² / Σ ‖y − ȳ‖² of outputs ŷ and targets y, (batch, classes) both, ȳ the
+    mean of these targets: 1 where all are met, 0 for the best constant. Where the targets do not
+    differ it is 1 if they are met, else 0. ValueError for other shapes, and for NaN or Inf."""
+    targets = numerical("labels", targets)
+    if targets.shape != outputs.shape or not np.isfinite(targets).all():
+        raise ValueError(f"labels: shape {targets.shape}, expected finite targets {outputs.shape}")
+    left = float(((targets - outputs) ** 2).sum())
+    spread = float(((targets - targets.mean(axis=0)) ** 2).sum())
+    return 1 - left / spread if spread else float(left == 0)
+
+
 def class_indices(labels, classes, batch):
     """labels as an array; ValueError unless it is (batch,) whole numbers in [0, classes)."""
     labels = numerical("labels", labels, "iu", "whole numbers")

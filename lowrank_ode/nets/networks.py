@@ -12,7 +12,7 @@ from ..generators import generator
 from ..matrices import DirectSum, check_count
 from . import chains
 from .chains import count_of_weights
-from .losses import class_indices, loss_of
+from .losses import class_indices, determination, loss_of
 from .numerical import blocks_of, numerical, untouched
 
 CHUNK = 1 << 24         # numbers of activations, at most, while outputs are computed
@@ -172,7 +172,8 @@ class Network:
         return value, delta
 
     def accuracy(self, params, x, labels):
-        """Fraction of examples whose largest output is that of their label.
+        """Fraction of examples whose largest output is that of their label; for targets, floats
+        (batch, classes), R², the part of their variance that the outputs explain (nets/losses.py).
 
         Raises ValueError as `value_and_grad`, and for outputs that are not finite.
         """
@@ -180,6 +181,8 @@ class Network:
         if not np.isfinite(outputs).all():
             raise ValueError("outputs: NaN or Inf, expected finite numbers: "
                              "the weights, or the inputs, are too large")
+        if np.ndim(labels) == 2 and np.asarray(labels).dtype.kind == "f":
+            return determination(outputs, labels)
         labels = class_indices(labels, self.classes, len(outputs))
         return (outputs.argmax(axis=1) == labels).mean()
 
