@@ -42,7 +42,7 @@ def rows_of(data):
     (np.array(["d", "c", "b", "a"])[Y], tuple("abcd")), (Table(Y), (0, 1, 2, 3)),
     (np.array(["d", "c", "b", "a"], object)[Y], tuple("abcd")),
     (Y.astype(object), (0, 1, 2, 3)), (np.where(Y == 0, -1, 1), (-1, 1)),
-], ids=str)
+], ids=lambda x: type(x).__name__)
 def test_every_example_keeps_its_label_whatever_labels_are(given, names):
     """Planted: labels that are shifted by one row."""
     data = Data.from_arrays(X, given)
