@@ -33,7 +33,7 @@ from lowrank_ode.integrators import (
     ParallelBUG2,
     ProjectedRK,
 )
-from lowrank_ode.matrices import H, augment, check_state, dense, norm, orthonormal
+from lowrank_ode.matrices import H, augment, check_state, dense, norm
 from lowrank_ode.substeps import euler
 
 LOW_RANK = [ProjectorSplitting(), ProjectorSplitting(order=2), BUG(), AdaptiveBUG(), DLRT(),
@@ -229,32 +229,3 @@ def test_parallel_BUG_rejects_a_step_that_misses_the_corner_or_fills_its_rank():
     one, more = (ParallelBUG(1e-3, rejection=limit).step(Y, 0, 0.5, lambda t, Y: T - dense(Y))
                  for limit in (None, 10))
     assert one.rank == 2 and more.rank == 6 and norm(more - truth) < 0.01 * norm(one - truth)
-
-
-METHODS_AND_SHAPES = [*((method, 9, 8, 2) for method in (
-    AdaptiveBUG(1e-3, solve=euler), DLRT(1e-3), BUG(euler), ProjectorSplitting(solve=euler))),
-    (DLRT(0, max_rank=16), 40, 36, 16)]
-
-
-def defect_after_1000_steps(method, m, n, r, dtype):
-    rng = np.random.default_rng(0)
-    T, S = rng.standard_normal((m, n)).astype(dtype), np.diag(np.linspace(1, 0.5, r)).astype(dtype)
-    Y = LowRank(random_basis(rng, m, r, dtype), S, random_basis(rng, n, r, dtype))
-    for _ in range(1_000):
-        Y = method.step(Y, 0, 1e-3, lambda t, Y: T - dense(Y))
-    return max(norm(H(X) @ X - np.eye(X.shape[1])) for X in (Y.U, Y.V))
-
-
-@pytest.mark.parametrize("method, m, n, r", METHODS_AND_SHAPES, ids=str)
-@pytest.mark.parametrize("dtype, bound", [(np.float64, 1e-14), (np.float32, 5e-6)],
-                         ids=["float64", "float32"])
-def test_orthonormality_does_not_drift_in_1000_steps(method, m, n, r, dtype, bound):
-    """At rank 16 the core is large enough for the search of its dominant vectors."""
-    assert defect_after_1000_steps(method, m, n, r, dtype) <= bound
-
-
-def test_without_the_mending_of_augmented_bases_orthonormality_drifts(monkeypatch):
-    """Planted, in bases that are augmented and cut again in each step."""
-    monkeypatch.setattr(orthonormal, "_mending", lambda G, q: np.eye(len(G), dtype=G.dtype))
-    for method, *shape in (*METHODS_AND_SHAPES[:2], METHODS_AND_SHAPES[-1]):
-        assert defect_after_1000_steps(method, *shape, np.float64) > 1e-14
