@@ -13,7 +13,7 @@ import json
 
 import numpy as np
 
-from lowrank_ode import DLRT, Dense
+from lowrank_ode import DLRT, Dense, LowRank
 from lowrank_ode.compression import (
     alds,
     count_parameters,
@@ -173,7 +173,9 @@ def retrained(case, net, params, again):
     if not again:
         return params
     lr = rewound(case["train"]["lr"], case["train"]["epochs"], again)
-    return last(case, net, params, problem(case)[2], ProjectedRK(1), lr=lr, epochs=again)
+    is_low = any(isinstance(X, LowRank) for X in params.blocks)
+    method = ProjectedRK(1) if is_low else Dense(euler)
+    return last(case, net, params, problem(case)[2], method, lr=lr, epochs=again)
 
 
 def shrunk(case, method, budget, again=0):
