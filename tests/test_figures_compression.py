@@ -186,19 +186,20 @@ def test_retrain_claim(scale):
 
 @pytest.mark.parametrize("scale", scales("retrain"))
 def test_the_more_a_method_has_lost_the_more_retraining_wins_back(scale):
-    """At a fifth of the numbers, of those but SVD, whose ranks of the last layer are too low."""
+    """At a fifth of the numbers, run by run: FT and PFP more than SVD-Energy, that more than 2
+    points, PCA, ALDS and L-Rank less. (SVD's ranks of the last layer are too low.)"""
     def holds(data):
         fifth = data["settings"]["budgets"].index(0.2)
         for run in data["runs"]:
             gains = {method: rows[fifth][1]["test"] - rows[fifth][0]["test"]
                      for method, rows in run["methods"].items()}
-            if not min(gains[m] for m in ("FT", "PFP")) > 0.2 > 0.02 > max(
+            if not min(gains[m] for m in ("FT", "PFP")) > gains["SVD-Energy"] > 0.02 > max(
                     gains[m] for m in ("PCA", "ALDS √k", "L-Rank")):
                 return False
         return True
     data = stored("retrain", scale)
     assert holds(data)
-    rejects(holds, data, exchanged("PFP", "PCA"))
+    rejects(holds, data, exchanged("PFP", "PCA"), exchanged("FT", "SVD-Energy"))
 
 
 def what_some_reach_at_once_others_do_not_reach_by_retraining(data):
