@@ -6,6 +6,7 @@ from ..generators import generator
 from ..matrices import best_approximation, check_count
 from .budget import allocate, numbers_allowed
 from .contract import method
+from .counts import count_parameters
 from .weights import Approximation, plain, rebuilt, total_numbers, weights_of
 
 MOST_GROUPS = 16
@@ -45,9 +46,8 @@ def alds(net, params, budget, *, bound="root", groups=None, seeds=None, rng=None
     net, params = plain(net, params)
     weights = weights_of(net, params, scheme)
     tables = [table(weight, bound, groups) for weight in weights]
-    total = total_numbers(params)
-    fixed = total - sum(weight.numbers() for weight in weights)
-    allowed = numbers_allowed(budget, total)
+    fixed = count_parameters(params) - sum(weight.numbers() for weight in weights)
+    allowed = numbers_allowed(budget, total_numbers(params))
     if seeds is None:
         entries = cheapest(tables, fixed, allowed)
     else:

@@ -22,7 +22,8 @@ def numbers_allowed(budget, total):
             raise ValueError(f"budget: got {budget} numbers, expected 1 to {total}, those of the "
                              "dense network")
         return int(budget)
-    if isinstance(budget, bool) or not np.isreal(budget) or not 0 < budget <= 1:
+    is_part = np.ndim(budget) == 0 and np.asarray(budget).dtype.kind == "f"
+    if not is_part or not 0 < budget <= 1:
         raise ValueError(f"budget: got {budget}, expected a part of the dense numbers in (0, 1], "
                          "or a whole number of them")
     return floor(Fraction(str(float(budget))) * total)      # as it is written: 0.29 of 100 is 29

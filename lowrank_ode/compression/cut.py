@@ -2,6 +2,7 @@
 
 from ..matrices import best_approximation
 from .budget import allocate, numbers_allowed
+from .counts import count_parameters
 from .weights import Approximation, plain, rebuilt, total_numbers, weights_of
 
 
@@ -29,8 +30,7 @@ def ranks_within(budget, params, weights, scores):
         return fixed + sum(min(weight.numbers(), weight.numbers(rank))
                            for weight, rank in zip(weights, ranks, strict=True))
 
-    total = total_numbers(params)
-    fixed = total - sum(weight.numbers() for weight in weights)
-    ranks = allocate(scores, numbers, numbers_allowed(budget, total))
+    fixed = count_parameters(params) - sum(weight.numbers() for weight in weights)
+    ranks = allocate(scores, numbers, numbers_allowed(budget, total_numbers(params)))
     return [rank if weight.numbers(rank) < weight.numbers() else None
             for weight, rank in zip(weights, ranks, strict=True)]

@@ -4,16 +4,16 @@ place. Methods know matrices; networks are known here, and in kernels.py and cha
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import accumulate
 
 import numpy as np
 
 from ..matrices import DirectSum, LowRank, dense
 from ..matrices.validation import check_finite
+from ..nets.chains import count_of_weights, parts, shapes
 from ..nets.groups import Grouped
 from ..nets.images import Patches
 from ..nets.layers import Dense
-from ..nets.networks import count_of_weights
+from .counts import count_parameters
 from .kernels import FOLDINGS, PIXELS, Piece, decomposed, fold, folded_shapes, replaced, unfold
 from .report import Report, Row
 
@@ -120,8 +120,7 @@ def weights_of(net, params, scheme="channel"):
     """
     if scheme not in FOLDINGS:
         raise ValueError(f"scheme: got {scheme!r}, expected one of {', '.join(FOLDINGS)}")
-    shapes = [*accumulate(net.layers, lambda A, layer: layer.shape(A), initial=net.shape)]
-    found = []
+    images, found = shapes(net.layers, net.shape), []
     for place, (layer, own) in enumerate(zip(net.layers, net.split(params), strict=True)):
         patches = _below(net, place)
         if isinstance(layer, Dense) and patches.groups == 1:
@@ -131,7 +130,7 @@ def weights_of(net, params, scheme="channel"):
                     raise ValueError(f"params: layer {place}: got {X.dtype}, expected real weights")
             folded = scheme if math.prod(patches.kernel) > 1 else "channel"
             found.append(Weight(place, layer, own[0].astype(np.float64), tuple(own[1:]), patches,
-                                shapes[place - (patches is not PIXELS)], folded, own[0].dtype))
+                                images[place - (patches is not PIXELS)], folded, own[0].dtype))
     return found
 
 
@@ -147,12 +146,12 @@ def rebuilt(net, params, weights, approximations):
               for weight, given in zip(weights, approximations, strict=True)}
     rows = [_row(weight, given, pieces[weight.place])
             for weight, given in zip(weights, approximations, strict=True)]
-    total = total_numbers(params)
     inside = sum(weight.W.size + sum(X.size for X in weight.rest) for weight in weights)
-    report = Report(tuple(rows), total - inside, total,
+    report = Report(tuple(rows), count_parameters(params) - inside, total_numbers(params),
                     sum(2 * weight.W.size * weight.positions for weight in weights))
-    each = [pieces.get(place) for place, layer in enumerate(net.layers)
-            for _ in range(count_of_weights(layer))]
+    each = [pieces.get(place) for place, (layer, A) in enumerate(
+                zip(net.layers, shapes(net.layers, net.shape), strict=False))
+            for _, part, _ in parts([layer], A) for _ in range(count_of_weights(part))]
     return *replaced(net, params, each), report
 
 

@@ -94,7 +94,7 @@ def _filled(net, given, layout, image):
 
 def _given(net, params, layout, image):
     blocks = iter([dense(X) for own in net.split(params) for X in own])
-    return [np.ascontiguousarray(slot.array([next(blocks) for _ in range(slot.count)], layout))
+    return [np.array(slot.array([next(blocks) for _ in range(slot.count)], layout), order="C")
             for slot in _slots(net, layout, image)]
 
 
