@@ -3,7 +3,7 @@ for a network is its layers, and parameters come with `init`.
 
 Kernels are unfolded as everywhere here. What has no parameters and acts in training alone, or not
 at all on images of the usual size, is left out: dropout, local response normalisation, pooling to
-a fixed size. `tests/test_architectures.py` has the totals.
+a fixed size. `tests/nets/test_architectures.py` has the totals.
 """
 
 from ..matrices import check_count

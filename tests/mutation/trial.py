@@ -19,8 +19,8 @@ from .mutants import CONFIG, ROOT
 
 PATIENCE = 20                                           # seconds for a test; the longest takes 3
 LEFT_OUT = (            # to notice a changed text is no merit; and processes that start others
-    "tests/test_docs.py", "tests/test_layout.py", "tests/test_mutation.py",
-    "tests/test_jobs.py", "tests/test_runs.py")
+    "tests/docs/test_docs.py", "tests/docs/test_layout.py", "tests/docs/test_mutation.py",
+    "tests/figures/test_jobs.py", "tests/figures/test_runs.py")
 
 
 class Watch:
@@ -50,7 +50,7 @@ def trial(mutant, hint=None):
     original = path.read_bytes()
     first = shlex.split(CONFIG["mutation:tests"][mutant.file])
     order = CONFIG["mutation"]["order"].split()
-    others = sorted(set(map(str, Path("tests").glob("test_*.py")))
+    others = sorted(set(map(str, Path("tests").rglob("test_*.py")))
                     - {*LEFT_OUT, *(() if "-k" in first else first)},
                     key=lambda name: order.index(name) if name in order else len(order))
     try:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent / "lowrank_ode"
+ROOT = Path(__file__).parent.parent.parent / "lowrank_ode"
 FIGURES, DOCS = ROOT.parent / "figures", ROOT.parent / "docs"
 WIDEST, LONGEST = 100, 35
 A_STEP_SAYS = {"DirectSum", "H", "LowRank", "augment", "blockwise", "check_number", "check_truncation", "leading",

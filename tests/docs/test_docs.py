@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 DOCS = sorted(ROOT.glob("docs/**/*.md"))
 PAGES = [*DOCS, *ROOT.glob("README.md")]
 SOURCES = sorted(ROOT.glob("lowrank_ode/**/*.py"))
-QUOTED = [*SOURCES, ROOT / "tests/test_runs.py"]
+QUOTED = [*SOURCES, ROOT / "tests/figures/test_runs.py"]
 KEY = r"[A-Z]{2,}[0-9]{2}"
 
 
@@ -46,7 +46,7 @@ def unresolved(references, texts):
 
 def unknown_tests(page, root):
     """The tests/x.py::test_y of a page for which there is no such function in that file."""
-    named = re.findall(r"(tests/\w+\.py)::(\w+)", page)
+    named = re.findall(r"(tests/[\w/]+\.py)::(\w+)", page)
     return [f"{file}::{name}" for file, name in named if not (root / file).exists()
             or name not in {node.name for node in ast.walk(ast.parse(read(root / file)))
                             if isinstance(node, ast.FunctionDef)}]
@@ -80,7 +80,7 @@ def test_code_is_quoted_word_for_word_and_what_a_page_names_exists(path):
 
 def test_every_key_resolves_and_every_reference_is_used():
     references = ROOT / "docs/references.md"
-    texts = {*SOURCES, *PAGES, *ROOT.glob("tests/test_t*.py")} - {references}
+    texts = {*SOURCES, *PAGES, *ROOT.glob("tests/t*/test_t*.py")} - {references}
     assert unresolved(read(references), map(read, texts)) == (set(), set())
 
 
@@ -100,11 +100,11 @@ def test_a_key_without_entry_and_an_entry_without_use_are_rejected():
 
 
 def test_a_test_that_does_not_exist_and_a_broken_link_are_rejected():
-    here = f"tests/{Path(__file__).name}"
-    missing = ["tests/test_docs.py::test_of_nothing", "tests/gone.py::test_x"]
+    here = f"tests/docs/{Path(__file__).name}"
+    missing = ["tests/docs/test_docs.py::test_of_nothing", "tests/gone.py::test_x"]
     assert unknown_tests(f"`{here}::test_a_changed_quotation_is_rejected`, {', '.join(missing)}",
                          ROOT) == missing
-    good = ["test_docs.py", "../setup.cfg", "https://example.org"]
+    good = ["docs/test_docs.py", "../setup.cfg", "https://example.org"]
     bad = ["gone.md", "../figures/gone.png", "../docs/references.md#gone"]
     page = " ".join(f"![text]({target})" for target in good + bad)
     assert broken_links(page + "[up](../docs/references.md#references)", ROOT / "tests") == bad

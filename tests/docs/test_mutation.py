@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from mutation.report import reasons, report
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 
 
 def read(name):

@@ -18,7 +18,7 @@ from lowrank_ode import BUG
 from lowrank_ode import __main__ as lowrank_ode
 from lowrank_ode.results import read_json
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 TRAIN = ["train", "--data", "digits", "--widths", "20,20", "--rank", "5"]
 CONSOLES = {"Windows pipe": {"PYTHONIOENCODING": "cp1252"},
             "C": {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},

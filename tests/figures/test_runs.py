@@ -18,7 +18,7 @@ from figures import __main__, _run, scaling, stagnation, timings
 from figures._jobs import processes, run_jobs
 from lowrank_ode.results import read_json
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 SETTINGS = {"default": {"naps": list(range(30)), "seconds": 0.3}}
 COMMAND = """
 import pathlib, signal, sys, test_runs
@@ -54,7 +54,7 @@ def planted(tmp_path, monkeypatch):
 def test_a_killed_or_interrupted_command_loses_at_most_the_jobs_in_flight(
         planted, monkeypatch, number, how):
     folder, log = planted / "test_runs.jobs", planted / "log"
-    path = os.pathsep.join([str(ROOT), str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join([str(ROOT), str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     process = subprocess.Popen([sys.executable, "-c", COMMAND, "--jobs", str(number)], cwd=planted,
                                start_new_session=True, text=True,
                                stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": path})
