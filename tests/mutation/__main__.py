@@ -7,11 +7,11 @@ or a reason belongs to no mutant alive.
 """
 
 import argparse
-import itertools
 import json
 import multiprocessing
 import os
 import sys
+from itertools import groupby, repeat
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"        # before NumPy is loaded
 
@@ -32,7 +32,7 @@ def main():
                         "(default: all that mutation.cfg names)")
     parser.add_argument("--jobs", type=int, default=1, help="processes side by side (default 1)")
     parser.add_argument("--alive", action="store_true", help="only mutants that no test has "
-                        "killed yet, and that have no reason to live")
+                        "killed yet, and that have no reason to live: they meet all tests")
     options = parser.parse_args()
     found = [mutant for file in options.files or CONFIG["mutation:tests"]
              for mutant in mutants(file)]
@@ -45,9 +45,9 @@ def main():
         unchanged = Mutant(found[0].file, "", (ROOT / found[0].file).read_text(encoding="utf-8"))
         if failed := pool.apply(trial, [unchanged]):
             sys.exit(f"without any mutation, {failed} fails")
-        verdicts = pool.imap(verdict, zip(found, known, settled, strict=True))
+        verdicts = pool.imap(verdict, zip(found, known, settled, repeat(options.alive)))
         pairs = zip(found, tqdm(verdicts, total=len(found)), strict=True)
-        for file, group in itertools.groupby(pairs, lambda pair: pair[0].file):
+        for file, group in groupby(pairs, lambda pair: pair[0].file):
             told = {mutant.change: killer for mutant, killer in group}
             alive = [change for change, killer in told.items() if killer is None]
             outcome[file] = {"mutants": len(told), "killed": len(told) - len(alive), "alive": alive}
@@ -61,8 +61,8 @@ def main():
 
 
 def verdict(task):
-    mutant, known, settled = task
-    return known if settled else trial(mutant, known)
+    mutant, known, settled, others = task
+    return known if settled else trial(mutant, known, others)
 
 
 def load(path):

@@ -26,18 +26,26 @@ class Mutant(NamedTuple):
 def mutants(file):
     """All mutants of a file that differ as programs, wording and annotations apart."""
     source = (ROOT / file).read_text(encoding="utf-8")
-    seen, changes, nodes = {ast.dump(ast.parse(source))}, [], list(ast_nodes(get_ast(source)))
+    seen, changes, nodes = {None, _program(source)}, [], list(ast_nodes(get_ast(source)))
     for name in CONFIG["mutation"]["operators"].split():
         operator = get_operator(name)() if "/" in name else getattr(operators, name)()
         places = [place for place in nodes for _ in operator.mutation_positions(place)]
         for occurrence, node in enumerate(places):
             mutated = mutate_code(source, operator, occurrence)
-            program = ast.dump(ast.parse(mutated))
+            program = _program(mutated)
             if program not in seen and not _is_wording(node):
                 seen.add(program)
                 changes.append(change := _change(source.splitlines(), mutated.splitlines()))
                 number = f"\n  no. {n}" if (n := changes.count(change)) > 1 else ""
                 yield Mutant(file, change + number, mutated)
+
+
+def _program(source):
+    """None for what is no Python, such as `not x := 1`."""
+    try:
+        return ast.dump(ast.parse(source))
+    except SyntaxError:
+        return None
 
 
 def _is_wording(node):

@@ -17,10 +17,9 @@ import scipy.sparse.linalg  # noqa: F401
 
 from .mutants import CONFIG, ROOT
 
-PATIENCE = 20                                           # seconds for a test; the longest takes 3
-LEFT_OUT = (            # to notice a changed text is no merit; and processes that start others
-    "tests/docs/test_docs.py", "tests/docs/test_layout.py", "tests/docs/test_mutation.py",
-    "tests/figures/test_jobs.py", "tests/figures/test_runs.py")
+PATIENCE, HANGS = 30, 600       # seconds of the processor for a test, and on the clock
+OTHERS = ["tests/matrices", "tests/integrators", "tests/theorems", "tests/testing", "tests/nets",
+          "tests/runs", "tests/compression", "lowrank_ode"]
 
 
 class Watch:
@@ -28,7 +27,7 @@ class Watch:
 
     def pytest_runtest_logstart(self, nodeid):
         Path("under_way").write_text(nodeid, encoding="utf-8")
-        signal.alarm(PATIENCE)      # ends the fork, whatever the test is busy with
+        _set_clock()
 
 
 def prepare():
@@ -43,19 +42,15 @@ def prepare():
                                          deadline=None, database=None, phases=phases)
 
 
-def trial(mutant, hint=None):
-    """The test that fails or does not end, None if there is none; the tests of mutation.cfg are run
-    first, before them the hint."""
+def trial(mutant, hint=None, others=False):
+    """The test that fails or does not end, None if there is none: the hint, those that mutation.cfg
+    names for the file, if asked for the others."""
     path = Path(mutant.file)
     original = path.read_bytes()
-    first = shlex.split(CONFIG["mutation:tests"][mutant.file])
-    order = CONFIG["mutation"]["order"].split()
-    others = sorted(set(map(str, Path("tests").rglob("test_*.py")))
-                    - {*LEFT_OUT, *(() if "-k" in first else first)},
-                    key=lambda name: order.index(name) if name in order else len(order))
     try:
         path.write_text(mutant.source, encoding="utf-8")
-        for tests in ([hint] if hint else [], first, [*others, "lowrank_ode", "docs", "README.md"]):
+        for tests in ([hint] if hint else [], shlex.split(CONFIG["mutation:tests"][mutant.file]),
+                      OTHERS if others else []):
             # two mutants in one second, of one size
             Path(importlib.util.cache_from_source(path)).unlink(missing_ok=True)
             if tests and _fails(tests):
@@ -65,19 +60,24 @@ def trial(mutant, hint=None):
         path.write_bytes(original)
 
 
+def _set_clock():
+    """Ends the fork, whatever the test is busy with."""
+    signal.setitimer(signal.ITIMER_PROF, PATIENCE)
+    signal.alarm(HANGS)
+
+
 def _fails(tests):
     Path("under_way").write_text("import", encoding="utf-8")
     pid = os.fork()
     if pid == 0:
-        signal.alarm(PATIENCE)
+        _set_clock()
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         os.dup2(1, 2)
         try:
             importlib.import_module("lowrank_ode")
         except Exception:      # pytest would call it wrong usage, where conftest.py fails
             os._exit(1)
-        ignored = [f"--ignore={file}" for file in LEFT_OUT]
-        os._exit(pytest.main(["-x", "-q", "--hypothesis-profile=mutation", *ignored, *tests],
+        os._exit(pytest.main(["-x", "-q", "--hypothesis-profile=mutation", *tests],
                              plugins=[Watch()]))
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     # a hint may be out of date
