@@ -7,8 +7,8 @@ import operator
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from measures import ORTHONORMAL, defect
 from strategies import random_basis
-from test_orthonormal import ORTHONORMAL, defect
 
 from lowrank_ode import (
     BUG,

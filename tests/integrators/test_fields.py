@@ -8,7 +8,16 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator
 from strategies import random_basis
 
-from lowrank_ode import DLRT, METHODS, Dense, DirectSum, LowRank, best_approximation, evolve, exact_flow
+from lowrank_ode import (
+    DLRT,
+    METHODS,
+    Dense,
+    DirectSum,
+    LowRank,
+    best_approximation,
+    evolve,
+    exact_flow,
+)
 from lowrank_ode.integrators import BUG, FactorDescent, FactorODE, MidpointBUG
 from lowrank_ode.integrators.parallel_bug import bordered
 from lowrank_ode.matrices import blockwise, dense, norm

@@ -3,8 +3,8 @@ values, and at the edge of what is rounding."""
 
 import numpy as np
 import pytest
+from measures import ORTHONORMAL, RANGE, defect, missed
 from strategies import eps_of, random_basis
-from test_orthonormal import ORTHONORMAL, RANGE, defect, missed
 
 from lowrank_ode import LowRank
 from lowrank_ode.matrices import Identity, augment, augmented, check_state, orth, orthonormal

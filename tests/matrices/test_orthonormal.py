@@ -5,26 +5,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from measures import ORTHONORMAL, RANGE, defect, missed, smallest_rank
 from strategies import dtypes, eps_of, lowrank_matrices, random_basis, seeds, spectra
 
 from lowrank_ode import LowRank, best_approximation, tangent_projection, truncate
 from lowrank_ode.matrices import H, augment, norm, orth, orthonormal
-
-ORTHONORMAL = 30        # ‖ÛᴴÛ − I‖ in units of EPS √columns
-RANGE = 12              # ‖K − ÛÛᴴK‖ in units of EPS √p ‖K‖, as the docstring states
-
-
-def defect(Q):
-    Q = np.asarray(Q)
-    return np.linalg.norm(H(Q) @ Q - np.eye(Q.shape[1])) / (eps_of(Q) * max(1, Q.shape[1]) ** 0.5)
-
-
-def missed(Q, K):
-    """What of K lies outside range Q, measured in double precision, in units of EPS √p ‖K‖."""
-    eps, p = eps_of(K), K.shape[1]
-    Q, K = (np.asarray(X).astype(np.result_type(X.dtype, np.float64)) for X in (Q, K))
-    R = K - Q @ (H(Q) @ K)
-    return np.linalg.norm(R) / max(eps * p**0.5 * np.linalg.norm(K), 1e-300)
 
 
 @st.composite
@@ -126,14 +111,6 @@ def test_orth_has_exactly_r_columns_that_hold_the_range_and_is_completed_from_U0
     span = augment(orth(K), U0)
     assert missed(span, Q) <= RANGE
     assert defect(orth(K)) <= ORTHONORMAL and missed(orth(K), K) <= RANGE
-
-
-# ------------------------------------------------------------------------------------- truncation
-
-def smallest_rank(sigma, theta):
-    """Brute force in exact squares: the smallest j ≥ 1 with tail ≤ θ."""
-    return next(j for j in range(1, len(sigma) + 1)
-                if np.linalg.norm(sigma[j:].astype(float)) <= theta)
 
 
 @given(lowrank_matrices(), st.sampled_from([0, 1e-12, 1e-3, 0.1, 0.5, 1, 2]), st.booleans())

@@ -4,9 +4,9 @@ test_orthonormal.py, the search for a dominant part in test_dominant_part.py."""
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from measures import ORTHONORMAL, defect
 from scipy.sparse.linalg import aslinearoperator
 from strategies import random_basis
-from test_orthonormal import ORTHONORMAL, defect
 
 from lowrank_ode import DirectSum, LowRank, best_approximation, tangent_projection, truncate
 from lowrank_ode.matrices import Identity, augment, norm, outer, retract

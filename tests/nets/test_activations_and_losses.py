@@ -3,10 +3,11 @@ those of one's own."""
 
 import numpy as np
 import pytest
+from derivatives import block_directions, derivative_defect, draw, random_direction
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import random_basis, seeds
-from test_nets import block_directions, derivative_defect, draw, random_direction, start
+from test_nets import start
 
 from lowrank_ode import DLRT, DirectSum, LowRank
 from lowrank_ode.matrices import dense, norm

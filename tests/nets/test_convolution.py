@@ -7,11 +7,11 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
+from derivatives import derivative_defect, draw, inner, random_direction
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.signal import correlate
 from strategies import seeds
-from test_nets import derivative_defect, draw, inner, random_direction
 
 from lowrank_ode import DLRT, DirectSum, LowRank
 from lowrank_ode.matrices import H, best_approximation, dense, norm

@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from derivatives import worst_defect
 from own_layers import AveragePool, BatchNorm, Grouped, LowRankSkip, Skip, Without
-from test_nets import block_directions, derivative_defect, draw
 
 from lowrank_ode import DLRT, DirectSum, LowRank, best_approximation
 from lowrank_ode.matrices import dense
@@ -24,15 +24,6 @@ def own_network(norm=BatchNorm, skip=Skip, pool=AveragePool, grouped=Grouped, wi
         norm(), grouped(2, Patches(3, stride=2), Dense(3, "tanh")), norm(),
         skip((Patches(3, padding=1), norm(), Dense(6, "tanh"))), pool(), Flatten(),
         wide((Dense(24, "tanh"),)), norm(), Dense(5, "tanh"), Dense(3, "identity")))
-
-
-def worst_defect(net, seed=0, ranks=(2, None, 2), step="complex"):
-    """Over a direction in each block."""
-    rng = np.random.default_rng(seed)
-    params, x, labels = draw(net, rng, ranks, batch=4)
-    _, grads = net.value_and_grad(params, x, labels)
-    return max(derivative_defect(net, params, grads, x, labels, direction, step)
-               for direction in block_directions(rng, params))
 
 
 def test_gradients_of_a_network_of_ones_own_layers_are_derivatives():

@@ -3,7 +3,7 @@ name."""
 
 import numpy as np
 import pytest
-from test_nets import draw
+from derivatives import draw
 from test_refused_by_networks import LABELS, X, start
 
 from lowrank_ode import DLRT

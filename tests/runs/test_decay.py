@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from test_training import METHODS, NET, equal, start, two_clouds
+from clouds import NET, equal, start, two_clouds
+from test_training import METHODS
 
 from lowrank_ode import DLRT, Dense, DirectSum, LowRank
 from lowrank_ode.integrators import GeoLoRA

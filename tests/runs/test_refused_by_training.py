@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_training import NET, start, two_clouds
+from clouds import NET, start, two_clouds
 
 from lowrank_ode import BUG, DLRT, AdaptiveBUG, Dense, DirectSum, LowRank
 from lowrank_ode.matrices import best_approximation

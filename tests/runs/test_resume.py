@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from clouds import NET, start, two_clouds
 from test_console import started
 from test_storage import same_bits
-from test_training import NET, start, two_clouds
 
 from lowrank_ode import load, save
 from lowrank_ode.__main__ import main

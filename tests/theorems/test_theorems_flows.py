@@ -3,11 +3,11 @@ network (docs/theorems.md)."""
 
 import numpy as np
 import pytest
+from derivatives import draw as draw_network
+from derivatives import inner
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import seeds
-from test_nets import draw as draw_network
-from test_nets import inner
 
 from lowrank_ode import (
     BUG,

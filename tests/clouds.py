@@ -1,0 +1,27 @@
+"""The smallest training run: two clouds of points in a plane, and a network that tells them apart."""
+
+import numpy as np
+
+from lowrank_ode import Dense
+from lowrank_ode.data import Data
+from lowrank_ode.matrices import dense
+from lowrank_ode.nets import mlp
+
+
+def two_clouds(n=120, seed=0):
+    """Two classes on either side of a curve in a plane, with 6 inputs."""
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((2 * n, 6))
+    labels = (x[:, 0] ** 2 + x[:, 1] > 0.7).astype(np.int64)
+    return Data("two clouds", x[:n], labels[:n], x[n:], labels[n:], 2)
+
+
+NET = mlp([6, 20, 20, 2], activation="tanh")
+
+
+def equal(A, B):
+    return all(np.array_equal(X, Z) for X, Z in zip(dense(A).blocks, dense(B).blocks, strict=True))
+
+
+def start(method, seed=0):
+    return NET.init(np.random.default_rng(seed), None if isinstance(method, Dense) else 5)
