@@ -1,11 +1,13 @@
 """The smallest training run: two clouds of points in a plane, and a network that tells them apart."""
 
 import numpy as np
+from methods import low_rank
 
-from lowrank_ode import Dense
+from lowrank_ode import DLRT, Dense
 from lowrank_ode.data import Data
 from lowrank_ode.matrices import dense
 from lowrank_ode.nets import mlp
+from lowrank_ode.substeps import euler
 
 
 def two_clouds(n=120, seed=0):
@@ -17,6 +19,7 @@ def two_clouds(n=120, seed=0):
 
 
 NET = mlp([6, 20, 20, 2], activation="tanh")
+TRAINING = [Dense(euler), *low_rank(tol=0.05, relative=True, solve=euler), DLRT(0.05, max_rank=3)]
 
 
 def equal(A, B):

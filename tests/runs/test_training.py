@@ -7,7 +7,7 @@ from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
-from clouds import NET, equal, start, two_clouds
+from clouds import NET, TRAINING, equal, start, two_clouds
 
 from lowrank_ode import BUG, DLRT, AdaptiveBUG, Dense, DirectSum, LowRank, ProjectorSplitting
 from lowrank_ode.flow import evolve, exact_flow
@@ -17,12 +17,8 @@ from lowrank_ode.nets import mlp
 from lowrank_ode.substeps import euler, rk4
 from lowrank_ode.training import gradient_field, ranks, train
 
-METHODS = [Dense(euler), ProjectorSplitting(solve=euler), ProjectorSplitting(order=2, solve=euler),
-           BUG(euler), AdaptiveBUG(0.05, relative=True, solve=euler), DLRT(0.05),
-           DLRT(0.05, max_rank=3)]
 
-
-@pytest.mark.parametrize("method", METHODS, ids=str)
+@pytest.mark.parametrize("method", TRAINING, ids=str)
 def test_any_integrator_trains_a_network(method):
     records = list(train(NET, start(method), two_clouds(), method, 0.2, batch_size=20, epochs=20))
     assert [r.epoch for r in records] == list(range(1, 21))
