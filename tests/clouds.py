@@ -1,4 +1,5 @@
-"""The smallest training run: two clouds of points in a plane, and a network that tells them apart."""
+"""The smallest training run: two clouds of points in a plane, and a network that tells them
+apart."""
 
 import numpy as np
 from methods import low_rank

@@ -1,10 +1,13 @@
 """Gradients of networks against derivatives: what is drawn, along which directions, and how far the
 two are apart."""
 
+from unittest.mock import patch
+
 import numpy as np
 
 from lowrank_ode import DirectSum, LowRank
 from lowrank_ode.matrices import dense, norm
+from lowrank_ode.nets import images
 
 
 def draw(net, rng, ranks, batch=7):
@@ -52,3 +55,14 @@ def worst_defect(net, seed=0, ranks=(2, None, 2), step="complex"):
     _, grads = net.value_and_grad(params, x, labels)
     return max(derivative_defect(net, params, grads, x, labels, direction, step)
                for direction in block_directions(rng, params))
+
+
+def there_and_back(layer, A, dout=None, *blocks):
+    """out, and with dout also dA. A stays as it is. Buffers hold NaN at first: what is not written
+    is seen."""
+    before = A.copy()
+    with patch.object(images, "buffer", lambda shape, dtype: np.full(shape, np.nan, dtype)):
+        out, kept = layer.forward(A, *blocks)
+        dA = None if dout is None else layer.backward(dout.copy(), kept, *blocks)[0]
+    assert np.array_equal(A, before) and out.shape == (len(A), *layer.shape(A.shape[1:]))
+    return out if dout is None else (out, dA)

@@ -1,5 +1,5 @@
-"""The integrators under test: every class with the settings in which it is tested, and lists of them
-by what they claim, from which tests take theirs."""
+"""The integrators under test: every class with the settings in which it is tested, and lists of
+them by what they claim, from which tests take theirs."""
 
 from dataclasses import fields, replace
 
@@ -50,3 +50,4 @@ def rejects(method):
 
 
 LOW_RANK = low_rank()
+CAPPED = {"max_rank": 3}

@@ -14,7 +14,6 @@ def published_truncation(Y, theta):
     return LowRank(U @ P[:, :r], np.diag(sigma[:r]), V @ Qh[:, :r])
 
 
-
 def published_rank(sigma, theta):
     """The released rule: the tail lacks the smallest σ, strict '<', and rank r of 2r where no j
     qualifies [CODE22]."""

@@ -2,12 +2,16 @@
 precision; valid by construction."""
 
 import numpy as np
+import scipy.sparse as sp
 from hypothesis import strategies as st
+from scipy.sparse.linalg import aslinearoperator
 
-from lowrank_ode import LowRank
+from lowrank_ode import LowRank, best_approximation
 
 seeds = st.integers(0, 2**32 - 1)
 dtypes = st.sampled_from([np.float32, np.float64, np.complex128])
+KINDS = {"ndarray": np.asarray, "sparse": sp.csr_array, "LinearOperator": aslinearoperator,
+         "LowRank": lambda A: best_approximation(A, tol=0)}
 
 
 @st.composite

@@ -9,8 +9,7 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 from methods import BASELINES, EVERY, LOW_RANK, unregistered
-from scipy.sparse.linalg import aslinearoperator
-from strategies import eps_of, field_for, lowrank_matrices, random_basis, seeds
+from strategies import KINDS, eps_of, field_for, lowrank_matrices, random_basis, seeds
 
 from lowrank_ode import (
     BUG,
@@ -65,10 +64,6 @@ def test_a_step_is_pure_keeps_precision_and_orthonormality_and_starts_with_F_at_
     again = method.step(start, 0.25, h, F)
     pairs = zip(dense(end).blocks, dense(again).blocks, strict=True)
     assert all(np.array_equal(X, Z) for X, Z in pairs)
-
-
-KINDS = {"ndarray": dense, "sparse": sp.csr_array, "LinearOperator": aslinearoperator,
-         "LowRank": lambda X: best_approximation(X, tol=0)}
 
 
 @pytest.mark.parametrize("method", [*EVERY, *BASELINES], ids=str)

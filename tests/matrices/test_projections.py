@@ -3,11 +3,9 @@ what they refuse. That the first is the best is in test_truncation.py."""
 
 import numpy as np
 import pytest
-import scipy.sparse as sp
 from hypothesis import given
 from measures import ORTHONORMAL, defect
-from scipy.sparse.linalg import aslinearoperator
-from strategies import eps_of, lowrank_matrices, random_basis, seeds
+from strategies import KINDS, eps_of, lowrank_matrices, random_basis, seeds
 
 from lowrank_ode import DirectSum, LowRank, best_approximation, tangent_projection, truncate
 from lowrank_ode.matrices import H, norm, retract
@@ -38,7 +36,6 @@ def test_best_approximation_refuses_bad_ranks_and_tolerances(options, message):
         best_approximation(np.ones((3, 5)), **options)
 
 
-
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_nan_and_inf_are_named_before_lapack_sees_them(bad):
     Y, A = LowRank(np.eye(4, 2), np.eye(2), np.eye(3, 2)), np.ones((5, 2))
@@ -50,14 +47,12 @@ def test_nan_and_inf_are_named_before_lapack_sees_them(bad):
             best_approximation(matrix, rank=1)
 
 
-
 @pytest.mark.parametrize("letter", "USV")
 def test_a_factor_that_is_not_finite_is_refused_by_the_name_of_the_argument(letter):
     factors = {"U": np.eye(4, 2), "S": np.eye(2), "V": np.eye(3, 2)}
     factors[letter][0, 0] = np.nan
     with pytest.raises(ValueError, match=r"^A: NaN"):
         best_approximation(LowRank(**factors), rank=1)
-
 
 
 def test_the_best_approximation_of_full_rank_is_the_matrix_itself_also_for_complex_loose_factors():
@@ -73,19 +68,12 @@ def test_the_best_approximation_of_full_rank_is_the_matrix_itself_also_for_compl
     assert abs(norm(R_U @ S @ R_V.T) - Y.norm()) > 0.1          # planted: without the conjugate
 
 
-
 def test_on_a_dense_block_the_tangent_projection_is_Z_itself():
     rng = np.random.default_rng(0)
     Y, W = LowRank(random_basis(rng, 6, 2), np.eye(2), random_basis(rng, 5, 2)), np.ones((2, 3))
     Z = DirectSum([rng.standard_normal((6, 5)), rng.standard_normal((2, 3))])
     PZ = tangent_projection(DirectSum([Y, W]), Z)
     assert PZ.blocks[1] is Z.blocks[1] and PZ.blocks[0].rank == 4
-
-
-
-KINDS = {"sparse": sp.csr_array, "LinearOperator": aslinearoperator,
-         "LowRank": lambda A: best_approximation(A, tol=0), "ndarray": np.asarray}
-
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -103,7 +91,6 @@ def test_both_projections_take_any_kind_of_matrix_and_give_an_array_for_a_dense_
     assert norm(best[0] - best_approximation(A, rank=3)) <= 1e-13
 
 
-
 @pytest.mark.parametrize("size", [1.0, 1e-12, 1e-150, 1e150])
 def test_factors_with_columns_of_every_size_keep_their_digits(size):
     """Of U D⁻¹ and D S, with a column of U zero and one a multiple of another, the approximation is
@@ -119,7 +106,6 @@ def test_factors_with_columns_of_every_size_keep_their_digits(size):
         assert whole.rank == 2 and norm(whole - truth) <= most
         first = best_approximation(Y, rank=1)
         assert norm(first - best_approximation(truth, rank=1)) <= most
-
 
 
 def test_a_vanishing_factor_is_approximated():

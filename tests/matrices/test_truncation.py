@@ -32,7 +32,6 @@ def test_truncate_returns_the_smallest_rank_whose_tail_is_within_theta_and_the_t
     assert np.array_equal(np.diag(Z.S), np.sort(np.diag(Z.S))[::-1])                # a small core
 
 
-
 @given(spectra(), st.sampled_from([0, 0.3, 0.5, 0.7, 1]), st.integers(-60, 60))
 def test_the_relative_rule_is_scale_invariant_and_monotone(sigma, tau, exponent):
     def rank(sigma, tau):
@@ -41,7 +40,6 @@ def test_the_relative_rule_is_scale_invariant_and_monotone(sigma, tau, exponent)
     assert rank(sigma, tau) == rank(sigma * 2.0**exponent, tau)
     assert rank(sigma, tau) >= rank(sigma, tau + 0.1)
     assert rank(sigma, 0) == max(1, np.count_nonzero(sigma))
-
 
 
 def test_the_published_truncations_fail_exactly_this():
@@ -83,18 +81,15 @@ def diagonal(sigma):
     return LowRank(np.eye(r + 2, r), np.diag(np.asarray(sigma, float)), np.eye(r + 1, r))
 
 
-
 def tail_by_squares(sigma):
     """Planted error: (Σ_{i>r} σᵢ²)^½ by squares, which underflow."""
     return np.sqrt(np.append(np.cumsum(np.square(sigma)[::-1])[::-1], 0))
-
 
 
 def test_tolerance_zero_keeps_every_nonzero_singular_value_where_its_square_underflows():
     sigma = [1, 1e-170]
     assert truncate(diagonal(sigma), 0).rank == 2 and np.argmax(tail_by_squares(sigma) <= 0) == 1
     assert truncate(diagonal([1, 1e-170, 0]), 0, relative=True).rank == 2
-
 
 
 def test_truncation_returns_bases_that_are_orthonormal_to_rounding_from_bases_that_are_so_roughly():
@@ -109,7 +104,6 @@ def test_truncation_returns_bases_that_are_orthonormal_to_rounding_from_bases_th
             assert Y.dtype == dtype
         Y = truncate(LowRank(good * (1 + 1e-6), S, good))
         assert np.linalg.norm(Y.U.T @ Y.U - np.eye(r)) <= 2e-11 * r**0.5
-
 
 
 @pytest.mark.parametrize("size", [1e-3, 1, 1e3])
@@ -131,12 +125,10 @@ def test_in_single_precision_small_singular_values_keep_their_vectors_whatever_t
         assert abs(distance - np.linalg.norm(sigma[rank:])) <= 10 * eps * size
 
 
-
 def test_max_rank_caps_and_a_dense_block_passes_untouched():
     Y, W = diagonal([4, 3, 2, 1]), np.ones((2, 2))
     Z = truncate(DirectSum([Y, W]), 0, max_rank=2)
     assert Z.blocks[0].rank == 2 and Z.blocks[1] is W
-
 
 
 @pytest.mark.parametrize("kind", [float, np.float16, np.float32, lambda x: np.array(x, np.float32)])
@@ -147,13 +139,11 @@ def test_a_tolerance_of_another_precision_is_a_number_like_any_other(kind):
         assert truncate(Y, kind(1e-2), relative=True).rank == 5
 
 
-
 def test_a_sum_of_no_terms_is_zero_before_and_after():
     for q in (2, 40):
         Y = LowRank(np.zeros((40, 0)), np.zeros((0, q)), np.eye(50, q))
         Y = truncate(Y, 0.1, relative=True)
         assert Y.shape == (40, 50) and not Y.dense().any()
-
 
 
 def test_a_sum_is_truncated_though_its_bases_side_by_side_are_not_orthonormal():
@@ -176,13 +166,11 @@ def test_a_sum_is_truncated_though_its_bases_side_by_side_are_not_orthonormal():
         assert abs(norm(total.dense() - joined.dense()) - np.linalg.norm(sigma[2:])) > 0.01
 
 
-
 @pytest.mark.parametrize("options", [{"tol": -1}, {"tol": np.nan}, {"max_rank": 0},
                                      {"max_rank": 1.5}])
 def test_bad_truncation_options_are_refused(options):
     with pytest.raises(ValueError, match=f"{next(iter(options))}: got"):
         truncate(diagonal([1, 1, 1]), **options)
-
 
 
 @pytest.mark.parametrize("core, said", [(np.eye(40, dtype=int), "int64"),
@@ -191,7 +179,6 @@ def test_bad_truncation_options_are_refused(options):
 def test_a_core_that_is_no_array_of_floats_is_refused_by_name(core, said):
     with pytest.raises(ValueError, match=f"S: got {said}"):
         truncate(LowRank(np.eye(50, 40), core, np.eye(60, 40)))
-
 
 
 def test_factors_of_different_ranks_are_cut_like_their_product():

@@ -4,7 +4,7 @@ name."""
 import numpy as np
 import pytest
 from derivatives import draw
-from test_refused_by_networks import LABELS, X, start
+from small_networks import LABELS, X, start
 
 from lowrank_ode import DLRT
 from lowrank_ode.matrices import dense

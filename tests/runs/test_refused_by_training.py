@@ -88,8 +88,9 @@ def test_a_method_for_low_rank_on_a_dense_start_says_that_it_compresses_nothing(
     assert record.ranks == () and len(said) == warns
     name = type(method).__name__
     for warning in said:
-        assert str(warning.message).startswith(f"params: no LowRank among the blocks, so that {name} "
-                                               "compresses nothing: start from net.init(rng, rank=")
+        assert str(warning.message).startswith(
+            f"params: no LowRank among the blocks, so that {name} compresses nothing: "
+            "start from net.init(rng, rank=")
         assert warning.filename == __file__
 
 

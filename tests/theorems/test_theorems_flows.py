@@ -181,7 +181,8 @@ def test_simultaneous_gradient_steps_on_U_S_V_do_not_follow_the_tangent_projecti
     """GVSᴴ, UᴴGV and GᴴUS move the matrix by GVSᴴSVᴴ + UUᴴGVVᴴ + USSᴴUᴴG to first order; were all
     σ = 1, by P(Y)G + 2UUᴴGVVᴴ.
 
-    Parallel BUG with Euler substeps moves along P(Y)G, cosine 1 (tests/integrators/test_integrators.py).
+    Parallel BUG with Euler substeps moves along P(Y)G, cosine 1
+    (tests/integrators/test_integrators.py).
     """
     rng = np.random.default_rng(seed)
     G = rng.standard_normal((12, 10))
