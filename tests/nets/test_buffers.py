@@ -25,8 +25,17 @@ def address(array):
     return array.__array_interface__["data"][0]
 
 
+@pytest.fixture(autouse=True, scope="module")
+def what_others_left():
+    """What other tests have left is looked through once, not before each test."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture(autouse=True)
-def empty():
+def empty(what_others_left):
     gc.collect()
     buffers._free.clear()
 

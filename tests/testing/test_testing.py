@@ -24,7 +24,7 @@ from lowrank_ode.integrators import (
     ProjectedRK,
 )
 from lowrank_ode.matrices import dense, norm, tangent_projection
-from lowrank_ode.testing import THEOREMS, TheoremFails, check_integrator
+from lowrank_ode.testing import THEOREMS, TheoremFails, check_integrator, kit
 from lowrank_ode.testing.claims import tangent_pair
 
 SHARP = [ProjectorSplitting(), ProjectorSplitting(2), BUG(), AdaptiveBUG(1e-12, max_rank=6),
@@ -39,8 +39,10 @@ def test_every_method_is_checked():
 
 
 @pytest.mark.parametrize("method", SHARP, ids=str)
-def test_what_a_class_claims_holds_and_what_it_denies_fails(method):
+def test_what_a_class_claims_holds_and_what_it_denies_fails(method, monkeypatch):
     """None is: not known. The order is two-sided in test_theorems_accuracy."""
+    monkeypatch.setattr(kit, "THEOREMS", {name: theorem for name, theorem in THEOREMS.items()
+                                          if theorem.claim})
     claims = {**dict.fromkeys(CLAIMS, True), "order": method.order}
     report = check_integrator(method, claims, report=True)
     for claim in CLAIMS:
@@ -48,17 +50,14 @@ def test_what_a_class_claims_holds_and_what_it_denies_fails(method):
                                                and not r.verdict.startswith("not asked")]
         holds = not any(row.verdict.startswith("fails") for row in asked)
         assert said is None or not asked or holds == bool(said), f"{claim} is said to be {said}:\n{report}"
-    assert all(row.verdict == "holds" for row in report if THEOREMS[row.theorem].claim is None)
 
 
 @pytest.mark.parametrize("method", SHARP, ids=str)
 def test_no_right_method_is_rejected_by_any_seed(method):
-    """A fifth as many seeds as the hypothesis profile has examples: 20 for ci, 200 for thorough.
-
-    (Orders take long, and have one or two.)
-    """
+    """With the contract. A twentieth as many seeds as the hypothesis profile has examples: 50 for
+    thorough. For ci the test above has more of each claim, the one below of the contract."""
     claims = [claim for claim in CLAIMS if claim != "order" and getattr(method, claim)]
-    assert check_integrator(method, claims, seeds=settings.default.max_examples // 5).passed
+    assert check_integrator(method, claims, seeds=settings.default.max_examples // 20).passed
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda Method: Method.__name__)
@@ -103,17 +102,15 @@ def test_what_a_method_does_not_claim_is_taken_off_the_contract_and_listed(metho
 
 @pytest.mark.parametrize("wrong, claims, theorem", PLANTED,
                          ids=lambda x: type(x).__name__ if hasattr(x, "step") else None)
-def test_every_planted_defect_is_rejected_by_its_theorem(wrong, claims, theorem):
-    """By the first one that it fails, and by its own."""
+def test_every_planted_defect_is_rejected_by_its_theorem(wrong, claims, theorem, monkeypatch):
+    """By its own, though an earlier one may see it, too."""
+    its_own = THEOREMS[theorem]
+    monkeypatch.setattr(kit, "THEOREMS", {theorem: its_own})
+    if claims is not None:
+        claims = {claim: said for claim, said in claims.items() if claim == its_own.claim}
     with pytest.raises(TheoremFails) as failure:
         check_integrator(wrong, claims)
-    assert failure.value.row.theorem == theorem or fails(theorem, wrong)
-
-
-def fails(theorem, method):
-    residual = THEOREMS[theorem].residual
-    pairs = (residual(method, seed) for seed in range(THEOREMS[theorem].seeds))
-    return any(measured > bound for measured, bound in pairs)
+    assert failure.value.row.theorem == theorem
 
 
 def test_every_theorem_rejects_a_planted_defect():
