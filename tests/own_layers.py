@@ -6,7 +6,8 @@ from itertools import accumulate
 
 import numpy as np
 
-from lowrank_ode.nets.images import Patches
+from lowrank_ode.nets import Network
+from lowrank_ode.nets.images import Flatten, Patches
 from lowrank_ode.nets.layers import Dense
 
 
@@ -182,3 +183,29 @@ class Without:
     class Stride(Grouped):
         def way_back(self):
             return Patches(self.patches.kernel)
+
+
+def own_network(norm=BatchNorm, skip=Skip, pool=AveragePool, grouped=Grouped, wide=LowRankSkip):
+    """All of them, and one with blocks as the first: 9 × 9 pixels, then 4 × 4, 2 × 2, rows."""
+    return Network((9, 9, 2), (
+        norm(), grouped(2, Patches(3, stride=2), Dense(3, "tanh")), norm(),
+        skip((Patches(3, padding=1), norm(), Dense(6, "tanh"))), pool(), Flatten(),
+        wide((Dense(24, "tanh"),)), norm(), Dense(5, "tanh"), Dense(3, "identity")))
+
+
+class Absolute(AveragePool):
+    """|z|, which no complex step differentiates."""
+
+    def shape(self, inputs):
+        return inputs
+
+    def forward(self, A):
+        return np.abs(A), np.sign(A)
+
+    def backward(self, dout, sign):
+        return dout * sign, ()
+
+
+class WithoutSign(Absolute):
+    def backward(self, dout, sign):
+        return dout, ()

@@ -213,8 +213,10 @@ class BiasesAsTheyWere(BUG):
     """Dense blocks of one column (biases) are not updated."""
     def step(self, Y, t, h, F):
         Y1 = super().step(Y, t, h, F)
-        return DirectSum([X if X.shape[1] == 1 else X1 for X, X1 in
-                          zip(Y.blocks, Y1.blocks, strict=True)]) if isinstance(Y, DirectSum) else Y1
+        if not isinstance(Y, DirectSum):
+            return Y1
+        return DirectSum([X if X.shape[1] == 1 else X1
+                          for X, X1 in zip(Y.blocks, Y1.blocks, strict=True)])
 
 
 @planted("is_pure")

@@ -2,7 +2,7 @@
 
 import numpy as np
 from planted import planted
-from test_orthonormal import published_rank, published_truncation
+from published import published_rank, published_truncation
 
 from lowrank_ode import BUG, DLRT, AdaptiveBUG, LowRank, truncate
 from lowrank_ode.integrators import ABCPSI, ParallelBUG, ProjectedRK

@@ -9,6 +9,13 @@ from lowrank_ode.nets import Network, mlp
 from lowrank_ode.nets.images import Flatten, MaxPool, Patches
 from lowrank_ode.nets.layers import Dense
 
+NET = mlp([5, 6, 4], "tanh")
+X, LABELS = np.random.default_rng(1).standard_normal((3, 5)), np.array([0, 3, 1])
+
+
+def start(rank=None):
+    return NET.init(0, rank)
+
 
 def convolutional(activation="tanh"):
     """6 × 6 pixels and 4 channels; weights 6 × 36, 12 × 24, 3 × 12."""

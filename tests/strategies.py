@@ -2,12 +2,16 @@
 precision; valid by construction."""
 
 import numpy as np
+import scipy.sparse as sp
 from hypothesis import strategies as st
+from scipy.sparse.linalg import aslinearoperator
 
-from lowrank_ode import LowRank
+from lowrank_ode import LowRank, best_approximation
 
 seeds = st.integers(0, 2**32 - 1)
 dtypes = st.sampled_from([np.float32, np.float64, np.complex128])
+KINDS = {"ndarray": np.asarray, "sparse": sp.csr_array, "LinearOperator": aslinearoperator,
+         "LowRank": lambda A: best_approximation(A, tol=0)}
 
 
 @st.composite
@@ -51,3 +55,27 @@ def lowrank_matrices(draw, dtype=None, max_rank=8):
 
 def eps_of(X):
     return float(np.finfo(X.dtype).eps)
+
+
+def field_for(Y, rng):
+    """F(Y) = A Y + C with a C of full rank, in the precision of Y."""
+    m, n = Y.shape
+    A = rng.standard_normal((m, m)).astype(Y.dtype) / m
+    C = rng.standard_normal((m, n)).astype(Y.dtype)
+    return lambda t, Y: A @ Y + C
+
+
+@st.composite
+def bases_and_updates(draw):
+    """U0 (m, r) orthonormal and K (m, p) = U0 C + (a matrix with the drawn spectrum) · 10^-x; also
+    K in span U0, m < r + p, K = 0."""
+    dtype, sigma = draw(dtypes), draw(spectra())
+    p = len(sigma)
+    m = draw(st.integers(p, 4 * p + 4))
+    r = draw(st.integers(0, m))
+    rng = np.random.default_rng(draw(seeds))
+    U0 = random_basis(rng, m, max(r, 1), dtype)[:, :r]
+    K = (random_basis(rng, m, p, dtype) * sigma) @ random_basis(rng, p, p, dtype)
+    if draw(st.booleans()):
+        K = K * 10.0 ** -draw(st.floats(0, 20)) + U0 @ rng.standard_normal((r, p))
+    return U0, (K * 10.0 ** draw(st.sampled_from([0, -30, 30]))).astype(dtype)

@@ -202,7 +202,8 @@ def test_neither_half_step_of_the_alternation_raises_the_error_or_exceeds_the_bu
     assert traces() == (0, 0) and traces(half_step(int)) == (0, 0)
 
 
-@pytest.mark.parametrize("wrong", [half_step(round), half_step(int, off=1), half_step(round, off=1)],
+@pytest.mark.parametrize("wrong", [half_step(round), half_step(int, off=1),
+                                   half_step(round, off=1)],
                          ids=["round", "off by one", "both"])
 def test_each_deviation_of_the_released_code_breaks_it(wrong):
     """Planted: numbers rounded to the next rank, the error of the rank before, and both."""

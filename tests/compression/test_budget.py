@@ -10,7 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_networks import convolutional, examples, perceptrons, started
 
-from lowrank_ode.compression import METHODS, alds, count_parameters, energy, l_rank, pca, pfp, svd, svd_error
+from lowrank_ode.compression import (
+    METHODS,
+    alds,
+    count_parameters,
+    energy,
+    l_rank,
+    pca,
+    pfp,
+    svd,
+    svd_error,
+)
 from lowrank_ode.compression.budget import allocate, counts_above, numbers_allowed
 from lowrank_ode.matrices import LowRank
 from lowrank_ode.nets import mlp

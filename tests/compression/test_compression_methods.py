@@ -8,7 +8,18 @@ from own_layers import BatchNorm
 from small_networks import convolutional, examples, started, strided
 
 from lowrank_ode import DLRT, LowRank
-from lowrank_ode.compression import METHODS, Report, alds, count_parameters, energy, l_rank, pca, prediction_flops, svd, svd_error
+from lowrank_ode.compression import (
+    METHODS,
+    Report,
+    alds,
+    count_parameters,
+    energy,
+    l_rank,
+    pca,
+    prediction_flops,
+    svd,
+    svd_error,
+)
 from lowrank_ode.compression.l_rank import price
 from lowrank_ode.compression.weights import weights_of
 from lowrank_ode.matrices import check_state

@@ -34,8 +34,8 @@ def number(k):
 
 def array(A, kind=b"u1", order="C"):
     """As Python 2 pickled a NumPy array by protocol 2."""
-    start = (b"cnumpy.core.multiarray\n_reconstruct\n(" + NUMPY + b"(" + number(0) + b"t" + text(b"b")
-             + b"tR")
+    start = (b"cnumpy.core.multiarray\n_reconstruct\n(" + NUMPY
+             + b"(" + number(0) + b"t" + text(b"b") + b"tR")
     dtype = (KIND + b"(" + text(kind) + number(0) + number(1) + b"tR(" + number(3) + text(b"|")
              + b"NNN" + number(-1) + number(-1) + number(0) + b"tb")
     shape = b"(" + b"".join(map(number, A.shape)) + b"t"

@@ -4,7 +4,7 @@ import gzip
 import hashlib
 import re
 from contextlib import suppress
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
@@ -106,9 +106,11 @@ def test_valid_data_is_kept_as_it_is_and_cannot_be_changed():
     (dict(test_labels=np.array([0, 1, 2])),
      "test_labels: expected one label for each of the 2 rows of test_x, found 3"),
     (dict(labels=np.array([0, 1, 2, 0.0])),
-     r"labels: expected an array \(N,\) of integers, or targets .* of floats, found shape \(4,\) of float64"),
+     r"labels: expected an array \(N,\) of integers, or targets .* of floats, "
+     r"found shape \(4,\) of float64"),
     (dict(labels=np.array([[0, 1, 2, 0]])),
-     r"labels: expected an array \(N,\) of integers, or targets .* of floats, found shape \(1, 4\)"),
+     r"labels: expected an array \(N,\) of integers, or targets .* of floats, "
+     r"found shape \(1, 4\)"),
     (dict(labels=np.array([0, 1, 3, 0])), r"labels: expected integers in \[0, 3\), found 0 to 3"),
     (dict(labels=np.array([0, 1, -1, 0])), r"labels: expected integers in \[0, 3\), found -1 to 1"),
     (dict(test_labels=np.array([1, 3])),
@@ -203,6 +205,26 @@ def test_each_fault_in_a_folder_is_refused_and_the_folder_named(
 
 @pytest.mark.parametrize("source", ["mnits", "", "no/such/folder", "MNIST", __file__, None, 5])
 def test_an_unknown_name_is_refused_with_the_known_ones(source):
-    with pytest.raises(ValueError, match=f"'{re.escape(str(source))}': expected 'mnist', 'mnist5k', "
-                       "'digits' or the path of a folder"):
+    with pytest.raises(ValueError, match=f"'{re.escape(str(source))}': expected 'mnist', "
+                       "'mnist5k', 'digits' or the path of a folder"):
         load(source)
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.25, 0.9])
+def test_images_held_out_are_training_images_as_many_of_each_class_and_in_no_other_part(fraction):
+    data = load("digits")
+    part = hold_out(data, fraction, 3)
+    rows = sorted(map(bytes, [*part.x, *part.test_x]))
+    # each training image once, no test image
+    assert rows == sorted(map(bytes, data.x)) and part.classes == data.classes
+    for c in range(10):
+        assert sum(part.test_labels == c) == round(fraction * sum(data.labels == c))
+    assert not np.array_equal(part.test_x, hold_out(data, fraction, 4).test_x)
+    assert "validation" in part.name
+    few = replace(data, labels=data.labels % 2)
+    assert hold_out(few, fraction).classes == 10      # the network keeps its outputs
+    for wrong in (0, 1, -0.5, np.nan, None, "0.5", [0.5]):
+        with pytest.raises(ValueError, match="fraction: got"):
+            hold_out(data, wrong)
+    with pytest.raises(ValueError, match="data: got digits, expected Data, as of load"):
+        hold_out("digits", fraction)

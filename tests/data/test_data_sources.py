@@ -6,7 +6,6 @@ import hashlib
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -26,7 +25,7 @@ from idx_files import (
 )
 
 from lowrank_ode import data
-from lowrank_ode.data import IDX_NAMES, MIRRORS, hold_out, load
+from lowrank_ode.data import IDX_NAMES, MIRRORS, load
 
 
 def unreachable(content):
@@ -231,23 +230,3 @@ def test_the_split_is_that_of_the_rng_given():
     for wrong in (-1, 0.5, "seed"):
         with pytest.raises(ValueError, match=f"rng: got {wrong!r}, expected a numpy Generator or "):
             load("digits", wrong)
-
-
-@pytest.mark.parametrize("fraction", [0.1, 0.25, 0.9])
-def test_images_held_out_are_training_images_as_many_of_each_class_and_in_no_other_part(fraction):
-    data = load("digits")
-    part = hold_out(data, fraction, 3)
-    rows = sorted(map(bytes, [*part.x, *part.test_x]))
-    # each training image once, no test image
-    assert rows == sorted(map(bytes, data.x)) and part.classes == data.classes
-    for c in range(10):
-        assert sum(part.test_labels == c) == round(fraction * sum(data.labels == c))
-    assert not np.array_equal(part.test_x, hold_out(data, fraction, 4).test_x)
-    assert "validation" in part.name
-    few = replace(data, labels=data.labels % 2)
-    assert hold_out(few, fraction).classes == 10      # the network keeps its outputs
-    for wrong in (0, 1, -0.5, np.nan, None, "0.5", [0.5]):
-        with pytest.raises(ValueError, match="fraction: got"):
-            hold_out(data, wrong)
-    with pytest.raises(ValueError, match="data: got digits, expected Data, as of load"):
-        hold_out("digits", fraction)

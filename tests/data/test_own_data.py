@@ -1,22 +1,20 @@
-"""Data of one's own, from arrays, tables and files: what comes in is what is trained on, scaled only
-where it is said, or refused by name."""
-
-import re
+"""Data of one's own, from arrays and tables: what comes in is what is trained on, scaled only where
+it is said, or refused by name. Files are in test_own_files.py."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from own_data import X, Y, rows_of
 from strategies import seeds
 
-from lowrank_ode.data import Data, hold_out, load
+from lowrank_ode.data import Data, hold_out
 from lowrank_ode.nets import Network, mlp
 from lowrank_ode.nets.layers import Dense
 from lowrank_ode.nets.losses import determination
 from lowrank_ode.training import train
 
-RNG = np.random.default_rng(0)
-X, Y = RNG.standard_normal((20, 6)), np.arange(20) % 4
+RNG = np.random.default_rng(1)
 
 
 class Table:
@@ -27,13 +25,6 @@ class Table:
 
     def __array__(self, dtype=None, copy=None):
         return np.asarray(self.array, dtype)
-
-
-def rows_of(data):
-    """(row, label as given) of all examples, sorted."""
-    return sorted((tuple(row), data.names[label] if data.names else tuple(label))
-                  for x, labels in ((data.x, data.labels), (data.test_x, data.test_labels))
-                  for row, label in zip(x.tolist(), labels.tolist(), strict=True))
 
 
 @pytest.mark.parametrize("given, names", [
@@ -72,7 +63,8 @@ def test_a_test_set_of_ones_own_stays_as_it_is_and_shares_the_classes():
 
 
 @pytest.mark.parametrize("shape, expected", [
-    ((20, 4, 3), (4, 3, 1)), ((20, 4, 3, 2), (4, 3, 2)), ((20, 6), (6,)), ((20, 3, 8, 3), (3, 8, 3))])
+    ((20, 4, 3), (4, 3, 1)), ((20, 4, 3, 2), (4, 3, 2)), ((20, 6), (6,)),
+    ((20, 3, 8, 3), (3, 8, 3))])
 def test_bytes_are_scaled_and_it_is_said_so(shape, expected):
     x = RNG.integers(0, 256, shape).astype(np.uint8)
     x.flat[0] = 255
@@ -108,28 +100,39 @@ def changed(array, place, value):
 
 
 @pytest.mark.parametrize("x, y, options, words", [
-    (changed(X, (2, 1), np.nan), Y, {"test": (X, Y)}, r"x: expected finite values, found nan at \[2, 1\]"),
-    (X, changed(Y.astype(float), 3, np.nan), {}, "y: got nan in row 3, expected labels: text or whole"),
-    (X, changed(Y.astype(float), 3, 0.5), {}, "y: got 0.5 in row 3, expected labels.*regression=True"),
+    (changed(X, (2, 1), np.nan), Y, {"test": (X, Y)},
+     r"x: expected finite values, found nan at \[2, 1\]"),
+    (X, changed(Y.astype(float), 3, np.nan), {},
+     "y: got nan in row 3, expected labels: text or whole"),
+    (X, changed(Y.astype(float), 3, 0.5), {},
+     "y: got 0.5 in row 3, expected labels.*regression=True"),
     (X, changed(Y.astype(float), 3, np.inf), {}, "y: got inf in row 3"),
     (X, Y[:, None], {}, r"y: got shape \(20, 1\), expected a label for each row"),
     (X, Y[:7], {}, "y: got 7, expected one for each of the 20 rows of x"),
     (X, np.array(["a", None] * 10), {}, "y: got an array of object, expected real numbers"),
-    (X, Y + 1j, {}, "y: got an array of complex128"), (X, None, {}, "y: got object, expected an array"),
+    (X, Y + 1j, {}, "y: got an array of complex128"),
+    (X, None, {}, "y: got object, expected an array"),
     (X, np.ma.masked_equal(Y, 1), {}, "y: got a masked array"),
     (np.ma.masked_less(X, 0), Y, {}, "x: got a masked array, whose mask would be ignored"),
     (X.astype(str), Y, {}, "x: got an array of <U32, expected real numbers"),
     ([[1.0], [2.0, 3.0]], [0, 1], {}, "x: setting an array element with a sequence"),
     (X[0], Y, {}, r"x: got shape \(6,\), expected rows \(N, inputs\) or images"),
-    (X[:0], Y[:0], {}, r"x: got shape \(0, 6\), expected rows"), (3, Y, {}, "x: got int64, expected an array"),
-    (np.ones((20, 3, 8, 8)), Y, {}, r"x: got shape \(20, 3, 8, 8\), expected channels last: x.transpose"),
-    (X, Y, {"test": 0}, "test: got 0, expected a part"), (X, Y, {"test": 1.0}, "test: got 1.0, expected"),
-    (X, Y, {"test": "x"}, "test: got x, expected a part"), (X, Y, {"test": (X,)}, "test: got 1 entries"),
+    (X[:0], Y[:0], {}, r"x: got shape \(0, 6\), expected rows"),
+    (3, Y, {}, "x: got int64, expected an array"),
+    (np.ones((20, 3, 8, 8)), Y, {},
+     r"x: got shape \(20, 3, 8, 8\), expected channels last: x.transpose"),
+    (X, Y, {"test": 0}, "test: got 0, expected a part"),
+    (X, Y, {"test": 1.0}, "test: got 1.0, expected"),
+    (X, Y, {"test": "x"}, "test: got x, expected a part"),
+    (X, Y, {"test": (X,)}, "test: got 1 entries"),
     (X, Y, {"test": 0.01}, "test_x: expected at least one row"),
     (X, Y, {"test": (X[:, 1:], Y)}, "test_x: expected 6 columns, as in x, found 5"),
-    (X, Y, {"test": (X[:3], Y)}, "test_labels: expected one label for each of the 3 rows of test_x"),
-    (X, Y, {"test": (X, Y.astype(str))}, "test y: got <U.*, expected labels like those of y, int64"),
-    (X, Y, {"test": (np.ones((3, 6), np.uint8), Y[:3])}, "test x: got uint8 scaled.*, expected floats, as x"),
+    (X, Y, {"test": (X[:3], Y)},
+     "test_labels: expected one label for each of the 3 rows of test_x"),
+    (X, Y, {"test": (X, Y.astype(str))},
+     "test y: got <U.*, expected labels like those of y, int64"),
+    (X, Y, {"test": (np.ones((3, 6), np.uint8), Y[:3])},
+     "test x: got uint8 scaled.*, expected floats, as x"),
     (X, X[:, :1] * np.nan, {"regression": True}, r"labels: expected finite values, found nan"),
     (X, np.ones((20, 1, 1)), {"regression": True}, r"y: got shape \(20, 1, 1\), expected targets"),
     (X, ["a"] * 20, {"regression": True}, "y: got an array of <U1, expected real numbers"),
@@ -179,7 +182,8 @@ def test_targets_are_regressed_by_mean_squares_and_the_accuracy_is_R2():
 
 @pytest.mark.parametrize("net, words", [
     (mlp([6, 2]), "labels: got float64, expected whole numbers"),
-    (mlp([6, 3], loss="mean_squares"), r"labels: shape \(2, 2\), expected finite targets \(2, 3\)")])
+    (mlp([6, 3], loss="mean_squares"),
+     r"labels: shape \(2, 2\), expected finite targets \(2, 3\)")])
 def test_targets_and_a_loss_that_takes_none_are_refused_before_training(net, words):
     data = Data.from_arrays(X, X[:, :2], regression=True)
     with pytest.raises(ValueError, match=words):
@@ -195,81 +199,6 @@ def test_R2_is_1_for_what_is_met_0_for_the_mean_and_negative_for_worse():
     assert determination(ones, ones) == 1 and determination(0 * ones, ones) == 0
     with pytest.raises(ValueError, match="labels: shape"):
         determination(y, y * np.nan)
-
-
-@pytest.mark.parametrize("names", [("x", "y", "test_x", "test_y"),
-                                   ("x_train", "y_train", "x_test", "y_test")])
-def test_an_npz_file_has_the_arrays_and_perhaps_a_test_set(tmp_path, names):
-    images = RNG.integers(0, 256, (20, 3, 4)).astype(np.uint8)
-    np.savez(tmp_path / "d.npz", **dict(zip(names, (images, Y, images[:5], Y[:5]), strict=True)))
-    data = load(tmp_path / "d.npz")
-    assert data.shape == (3, 4, 1) and data.name.startswith("d.npz (20 train / 5 test images")
-    assert np.array_equal(data.x, images.reshape(20, -1) / np.float32(255))
-    np.savez(tmp_path / "d.npz", **dict(zip(names[:2], (images, Y), strict=True)))
-    assert len(load(str(tmp_path / "d.npz"), rng=1).test_x) == 4
-
-
-@pytest.mark.parametrize("arrays, words", [
-    ({"x": X, "labels": Y}, r"d.npz: got arrays x, labels, expected x, y, test_x, test_y \(or"),
-    ({"x": X, "y": Y, "test_x": X}, "got arrays x, y, test_x, expected"), ({}, "got arrays none"),
-    ({"x": X, "y": np.array([None] * 20)}, r"d.npz: .*Object arrays cannot be loaded"),
-])
-def test_other_arrays_in_a_file_are_refused(tmp_path, arrays, words):
-    np.savez(tmp_path / "d.npz", **arrays)
-    with pytest.raises(ValueError, match=words):
-        load(tmp_path / "d.npz")
-
-
-def test_half_a_file_and_another_file_are_refused(tmp_path):
-    path = tmp_path / "d.npz"
-    np.savez_compressed(path, x=X, y=Y)
-    whole = path.read_bytes()
-    np.save(tmp_path / "e.npy", X)
-    for content in (whole[:100], whole[:-30], b"", b"x,y\n1,2\n", (tmp_path / "e.npy").read_bytes(),
-                    whole[:150] + bytes(40) + whole[190:]):
-        path.write_bytes(content)
-        with pytest.raises(ValueError, match=re.escape(str(path))):
-            load(path)
-
-
-CSV = "a,label,b\n" + "".join(f"{k}.5,{k % 2},{-k}\n" for k in range(10))
-
-
-def written(folder, text):
-    (folder / "d.csv").write_text(text, encoding="utf-8")
-    return folder / "d.csv"
-
-
-def test_a_csv_file_has_a_column_of_labels_or_of_targets(tmp_path):
-    truth = sorted(((k + 0.5, float(-k)), k % 2) for k in range(10))
-    assert rows_of(load(written(tmp_path, CSV))) == truth
-    assert rows_of(load(written(tmp_path, "\ufeff" + CSV.replace("\n", "\r\n") + "\n"))) == truth
-    text = CSV.replace(",0,", ",no,").replace(",1,", ",yes,")
-    assert load(written(tmp_path, text)).names == ("no", "yes")
-    data = load(written(tmp_path, CSV.replace("label", "target speed")))
-    assert data.names is None and data.labels.shape == (8, 1)
-
-
-@pytest.mark.parametrize("text, words", [
-    (CSV.replace("label", "kind"), "d.csv: got 3 columns a, kind, b, …, expected a first line of names"),
-    (CSV.split("\n", 1)[1], "d.csv: got 3 columns 0.5, 0, 0"), ("", "got 0 columns"),
-    ("a,label,target\n1,2,3\n", "expected a first line"), ("label\n1\n", "expected a first line"),
-    ("a,label\n", "d.csv: expected lines behind"), (CSV + "1,2\n", "d.csv: line 12: got 2 columns, exp"),
-    (CSV.replace("3.5", "x"), "d.csv: line 5, column 'a': got 'x', expected a number"),
-    (CSV.replace("3.5", ""), "d.csv: line 5, column 'a': got '', expected a number"),
-    (CSV.replace("3.5", "nan"), "expected finite values, found nan"),
-    (CSV.replace("3.5,1", "3.5,"), "d.csv: line 5, column 'label': got nothing, expected a label"),
-    (CSV.replace("3.5,1", "3.5,nan"), "y: got nan in row 3"),
-])
-def test_a_table_with_a_fault_is_refused_and_line_and_column_named(tmp_path, text, words):
-    with pytest.raises(ValueError, match=words):
-        load(written(tmp_path, text))
-
-
-def test_a_file_of_another_kind_is_refused(tmp_path):
-    (tmp_path / "d.txt").write_text("a")
-    with pytest.raises(ValueError, match=r"or of a file \.npz or \.csv"):
-        load(tmp_path / "d.txt")
 
 
 def test_names_are_as_many_as_classes():

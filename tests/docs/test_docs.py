@@ -52,6 +52,13 @@ def unknown_tests(page, root):
                             if isinstance(node, ast.FunctionDef)}]
 
 
+def unfound(page, root):
+    """The modules that commands of a page import, but not from a folder of their PYTHONPATH."""
+    commands = re.findall(r'PYTHONPATH=(\S+) python -c "\s+from (\w+) import', page)
+    return [module for folders, module in commands
+            if not any((root / folder / f"{module}.py").exists() for folder in folders.split(":"))]
+
+
 def slug(heading):
     """The anchor that GitHub gives to a heading."""
     return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
@@ -74,7 +81,7 @@ def broken_links(page, folder, own=""):
 def test_code_is_quoted_word_for_word_and_what_a_page_names_exists(path):
     page = read(path)
     assert misquoted(page, list(map(read, QUOTED))) == []
-    assert unknown_tests(page, ROOT) == []
+    assert unknown_tests(page, ROOT) == [] and unfound(page, ROOT) == []
     assert broken_links(page, path.parent, path.name) == []
 
 
@@ -104,6 +111,9 @@ def test_a_test_that_does_not_exist_and_a_broken_link_are_rejected():
     missing = ["tests/docs/test_docs.py::test_of_nothing", "tests/gone.py::test_x"]
     assert unknown_tests(f"`{here}::test_a_changed_quotation_is_rejected`, {', '.join(missing)}",
                          ROOT) == missing
+    command = 'PYTHONPATH=.:tests{} python -c "\n  from test_docs import *'
+    assert unfound(command.format(":tests/docs"), ROOT) == []
+    assert unfound(command.format(""), ROOT) == ["test_docs"]
     good = ["docs/test_docs.py", "../setup.cfg", "https://example.org"]
     bad = ["gone.md", "../figures/gone.png", "../docs/references.md#gone"]
     page = " ".join(f"![text]({target})" for target in good + bad)

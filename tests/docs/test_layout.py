@@ -1,4 +1,5 @@
-"""Who may import whom, by which names; how wide a line may be, and how long a function."""
+"""Who may import whom, by which names; how wide a line may be, how long a function and a file, of
+the package and of its tests."""
 
 import ast
 from pathlib import Path
@@ -6,16 +7,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent / "lowrank_ode"
-FIGURES, DOCS = ROOT.parent / "figures", ROOT.parent / "docs"
-WIDEST, LONGEST = 100, 35
-A_STEP_SAYS = {"DirectSum", "H", "LowRank", "augment", "blockwise", "check_number", "check_truncation", "leading",
-               "orth", "outer", "restrict", "retract", "truncate"}
+FIGURES, DOCS, TESTS = (ROOT.parent / name for name in ("figures", "docs", "tests"))
+WIDEST, LONGEST, LINES = 100, 35, 250
+A_STEP_SAYS = {"DirectSum", "H", "LowRank", "augment", "blockwise", "check_number",
+               "check_truncation", "leading", "orth", "outer", "restrict", "retract", "truncate"}
 MAY_IMPORT = {
     "matrices": set(), "generators": set(), "idx": set(), "results": set(), "console": set(),
     "archives": {"results"}, "storage": {"archives", "matrices", "nets", "results"},
-    "arrays": {"archives"}, "dataset": {"arrays", "generators"}, "data": {"arrays", "dataset", "idx"},
-    "cifar": {"data", "generators"}, "substeps": {"matrices"}, "nets": {"generators", "matrices"},
-    "fields": {"matrices"}, "integrators": {"matrices", "substeps", "fields"}, "problems": {"matrices", "substeps", "generators"},
+    "arrays": {"archives"}, "dataset": {"arrays", "generators"},
+    "data": {"arrays", "dataset", "idx"}, "cifar": {"data", "generators"},
+    "substeps": {"matrices"}, "nets": {"generators", "matrices"}, "fields": {"matrices"},
+    "integrators": {"matrices", "substeps", "fields"},
+    "problems": {"matrices", "substeps", "generators"},
     "flow": {"matrices", "substeps", "fields", "integrators"},
     "training": {"matrices", "nets", "integrators", "flow", "substeps", "generators"},
     "steps": {"matrices", "nets", "integrators", "training", "results"},
@@ -23,21 +26,27 @@ MAY_IMPORT = {
     "estimator": {"data", "generators", "integrators", "matrices", "nets", "training"},
     "__init__": {"matrices", "integrators", "flow", "estimator", "storage"},
     "compression": {"matrices", "fields", "nets", "generators"},
-    "commands": {"matrices", "compression", "substeps", "integrators", "nets", "training", "data", "results", "archives",
-                 "storage", "testing", "generators"},
+    "commands": {"matrices", "compression", "substeps", "integrators", "nets", "training", "data",
+                 "results", "archives", "storage", "testing", "generators"},
     "__main__": {"commands", "console", "__version__"},
 }
 
 
+def imported(node):
+    return ([node.module] if isinstance(node, ast.ImportFrom)
+            else [alias.name for alias in node.names])
+
+
 def imported_rooms(source, depth):
-    """Rooms of the package that a file imports, itself `depth` folders below lowrank_ode/; any import of figures, tests, docs or shared."""
+    """Rooms of the package that a file imports, itself `depth` folders below lowrank_ode/; any
+    import of figures, tests, docs or shared."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and node.level:
             if node.level == depth + 1:
-                yield from [node.module.split(".")[0]] if node.module else [alias.name for alias in node.names]
+                names = [alias.name for alias in node.names]
+                yield from [node.module.split(".")[0]] if node.module else names
         elif isinstance(node, ast.ImportFrom | ast.Import):
-            names = [node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
-            for name in names:
+            for name in imported(node):
                 if name.split(".")[0] in {"lowrank_ode", "figures", "tests", "docs", "shared"}:
                     yield name.removeprefix("lowrank_ode.").split(".")[0]
 
@@ -49,14 +58,17 @@ def room_of(path):
 @pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT)))
 def test_a_file_imports_only_the_rooms_below_it(path):
     depth = len(path.relative_to(ROOT).parts) - 1
-    foreign = set(imported_rooms(path.read_text(), depth)) - {room_of(path)} - MAY_IMPORT[room_of(path)]
+    allowed = {room_of(path)} | MAY_IMPORT[room_of(path)]
+    foreign = set(imported_rooms(path.read_text(), depth)) - allowed
     assert not foreign, f"{path.relative_to(ROOT)} imports {foreign}"
-    assert len(path.read_text().splitlines()) <= 250
 
 
 def test_the_rule_sees_a_forbidden_import():
-    assert set(imported_rooms("from ..nets import mlp", 1)) == {"nets"} and set(imported_rooms("import figures.x", 0)) == {"figures"}
-    assert set(imported_rooms("from .. import training", 1)) == {"training"} and not set(imported_rooms("from .nets import x", 1))
+    for line, depth, rooms in (("from ..nets import mlp", 1, ["nets"]),
+                               ("import figures.x", 0, ["figures"]),
+                               ("from .. import training", 1, ["training"]),
+                               ("from .nets import x", 1, [])):
+        assert list(imported_rooms(line, depth)) == rooms
 
 
 def names_from_matrices(source):
@@ -79,6 +91,17 @@ def too_wide(path):
             and not (path.suffix == ".md" and (line.startswith("|") or len(line.split()) == 1))]
 
 
+def too_long(path):
+    return len(path.read_text(encoding="utf-8").splitlines()) > LINES
+
+
+def other_tests(source):
+    """The test files that a test imports from: what two of them need is a module of tests/."""
+    return [name for node in ast.walk(ast.parse(source))
+            if isinstance(node, ast.ImportFrom | ast.Import)
+            for name in imported(node) if name and name.split(".")[-1].startswith("test_")]
+
+
 def functions(source):
     """(name, lines) of all functions and methods, docstrings not counted."""
     for node in ast.walk(ast.parse(source)):
@@ -88,18 +111,32 @@ def functions(source):
 
 
 @pytest.mark.parametrize("path", [*sorted(ROOT.rglob("*.py")), *sorted(FIGURES.glob("*.py")),
-                                  *sorted(DOCS.rglob("*.md")), ROOT.parent / "README.md"],
-                         ids=lambda p: p.name)
+                                  *sorted(TESTS.rglob("*.py")), *sorted(DOCS.rglob("*.md")),
+                                  ROOT.parent / "README.md"], ids=lambda p: p.name)
 def test_lines_fit_beside_each_other_and_functions_on_a_screen(path):
     """What is written by tests/mutation is as wide as the code that it quotes."""
     assert path.name == "mutation-results.md" or not too_wide(path)
     if path.is_relative_to(ROOT):
         assert [name for name, lines in functions(path.read_text()) if lines > LONGEST] == []
+    if path.is_relative_to(ROOT) or path.is_relative_to(TESTS):
+        assert not too_long(path)
 
 
-def test_a_wide_line_and_a_long_function_are_seen(tmp_path):
+@pytest.mark.parametrize("path", sorted(TESTS.rglob("*.py")), ids=lambda p: p.name)
+def test_no_test_imports_from_another(path):
+    assert other_tests(path.read_text(encoding="utf-8")) == []
+
+
+def test_a_wide_line_a_long_function_a_long_file_and_a_test_in_another_are_seen(tmp_path):
     (tmp_path / "a.md").write_text("| " + "x " * 60 + "\n" + "x" * 101 + "\n" + "x " * 60)
     (tmp_path / "a.py").write_text("x" * 101)
     assert len(too_wide(tmp_path / "a.md")) == len(too_wide(tmp_path / "a.py")) == 1
     body = '    """Of it."""\n' + "    x = 1\n" * 36
     assert list(functions(f"def f():\n{body}")) == [("f", 36)]
+    (tmp_path / "b.py").write_text("x\n" * LINES)
+    assert not too_long(tmp_path / "b.py")
+    (tmp_path / "b.py").write_text("x\n" * (LINES + 1))
+    assert too_long(tmp_path / "b.py")
+    assert other_tests("import lowrank_ode.testing\nfrom . import test_a") == []
+    for line in ("from test_a import x", "import test_a as a", "def f():\n    import tests.test_a"):
+        assert len(other_tests(line)) == 1

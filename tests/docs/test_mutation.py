@@ -2,12 +2,26 @@
 the operators do what they are for."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from mutation.report import reasons, report
 
 ROOT = Path(__file__).parent.parent.parent
+
+
+def named_but_gone(config):
+    """The files that a configuration names and that do not exist."""
+    return [name for name in re.findall(r"[\w/]+\.py\b", config)
+            if "/" in name and not (ROOT / name).exists()]
+
+
+def test_every_file_that_the_configuration_names_exists():
+    config = read("tests/mutation/mutation.cfg")
+    assert "lowrank_ode/flow.py = tests/" in config and named_but_gone(config) == []
+    planted = "lowrank_ode/flow.py = tests/test_flow.py tests/integrators/test_substeps.py"
+    assert named_but_gone(planted) == ["tests/test_flow.py"]
 
 
 def read(name):

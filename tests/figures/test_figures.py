@@ -7,16 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stored import stored
 
 from figures import _run, rank_evolution
 from figures.__main__ import NAMES, main
-from lowrank_ode.results import read_json
 
 MODULES = [importlib.import_module(f"figures.{name}") for name in NAMES]
-
-
-def stored(name, scale="default"):
-    return read_json(_run.paths(name, scale)[0])
 
 
 def robust_to_small_singular_values(data):

@@ -1,35 +1,17 @@
 """The committed results of the figures on compression bear out their first sentences, and wrong
 ones would not."""
 
-import copy
-
 import numpy as np
 import pytest
+from stored import exchanged, rejects, scales, stored
 
-from figures import _run, commensurate, compress_only, retrain, sweep
+from figures import compress_only
 from figures._compression import METHODS, rewound, size
 from lowrank_ode.compression import svd
 from lowrank_ode.matrices import DirectSum, best_approximation
 from lowrank_ode.nets import lenet5
-from lowrank_ode.results import read_json
 
 LEAST = 0.1             # of the numbers: below, nothing is claimed
-
-
-def scales(name):
-    return [scale for scale in ("default", "full") if _run.paths(name, scale)[0].exists()]
-
-
-def stored(name, scale="default"):
-    return read_json(_run.paths(name, scale)[0])
-
-
-def rejects(holds, data, *plants):
-    """Each planted error alone is seen."""
-    for plant in plants:
-        wrong = copy.deepcopy(data)
-        plant(wrong)
-        assert not holds(wrong), plant.__name__
 
 
 def equal_errors_keep_more_than_equal_energies_and_these_than_equal_ranks(data):
@@ -53,15 +35,6 @@ def a_smaller_start_ends_with_a_lower_stable_rank(data):
     pairs = [(end, ends[net, "large", seed]) for (net, start, seed), end in ends.items()
              if start == "small"]
     return len(pairs) == len(data["runs"]) / 2 and all(small < large for small, large in pairs)
-
-
-def exchanged(one, other):
-    """Planted: the results of two methods, one for the other, in one run."""
-    def plant(data):
-        methods = data["runs"][-1]["methods"]
-        methods[one], methods[other] = methods[other], methods[one]
-    plant.__name__ = f"{one} for {other}"
-    return plant
 
 
 def one_start_for_the_other(data):
@@ -150,116 +123,3 @@ def test_numbers_and_operations_are_those_of_the_reports():
     at = [W if k % 2 else best_approximation(W, rank=report.ranks[k // 2])
           if report.ranks[k // 2] else W for k, W in enumerate(params.blocks)]
     assert size(net, DirectSum(at)) == {"numbers": report.numbers, "flops": report.flops}
-
-
-def equal_ranks_stay_behind_and_others_meet(data):
-    """Run by run after retraining: SVD is last; L-Rank, PCA and ALDS at a fifth of the numbers are
-    within a point."""
-    fifth, seen = data["settings"]["budgets"].index(0.2), 0
-    for run in data["runs"]:
-        after = [{method: rows[k][1]["test"] for method, rows in run["methods"].items()
-                  if rows[k][1]} for k in range(len(data["settings"]["budgets"]))]
-        best = [after[fifth][method] for method in ("L-Rank", "PCA", "ALDS √k")]
-        seen += len(after)
-        if any(min(found, key=found.get) != "SVD" for found in after):
-            return False
-        if max(best) - min(best) > 0.0101:
-            return False
-    return seen == len(data["settings"]["seeds"]) * len(data["settings"]["budgets"])
-
-
-def before_for_after(data):
-    """Planted: no retraining, of ALDS."""
-    for run in data["runs"]:
-        run["methods"]["ALDS √k"][0].reverse()
-        run["methods"]["ALDS √k"][0][1]["test"] -= 0.02
-
-
-@pytest.mark.parametrize("scale", scales("retrain"))
-def test_retrain_claim(scale):
-    data = stored("retrain", scale)
-    assert data["settings"] == retrain.SETTINGS[scale]
-    assert equal_ranks_stay_behind_and_others_meet(data)
-    rejects(equal_ranks_stay_behind_and_others_meet, data,
-            exchanged("SVD", "PCA"), exchanged("SVD", "FT"), before_for_after)
-
-
-@pytest.mark.parametrize("scale", scales("retrain"))
-def test_the_more_a_method_has_lost_the_more_retraining_wins_back(scale):
-    """At a fifth of the numbers, run by run: FT and PFP more than SVD-Energy, that more than 2
-    points, PCA, ALDS and L-Rank less. (SVD's ranks of the last layer are too low.)"""
-    def holds(data):
-        fifth = data["settings"]["budgets"].index(0.2)
-        for run in data["runs"]:
-            gains = {method: rows[fifth][1]["test"] - rows[fifth][0]["test"]
-                     for method, rows in run["methods"].items()}
-            if not min(gains[m] for m in ("FT", "PFP")) > gains["SVD-Energy"] > 0.02 > max(
-                    gains[m] for m in ("PCA", "ALDS √k", "L-Rank")):
-                return False
-        return True
-    data = stored("retrain", scale)
-    assert holds(data)
-    rejects(holds, data, exchanged("PFP", "PCA"), exchanged("FT", "SVD-Energy"))
-
-
-def what_some_reach_at_once_others_do_not_reach_by_retraining(data):
-    """Run by run: PCA and ALDS without retraining against the others after a third of the epochs."""
-    epochs = {run["net"]: data["settings"]["train"][run["net"]]["epochs"] for run in data["runs"]}
-    return all(sweep.compression(run, run["methods"][good][0])
-               > sweep.compression(run, run["methods"][other][-1])
-               and 3 * data["settings"]["again"][-1] == epochs[run["net"]]
-               for run in data["runs"] for good in ("PCA", "ALDS √k")
-               for other in ("SVD", "SVD-Energy", "PFP"))
-
-
-@pytest.mark.parametrize("scale", scales("sweep"))
-def test_sweep_claim(scale):
-    data = stored("sweep", scale)
-    assert data["settings"] == sweep.SETTINGS[scale]
-    assert what_some_reach_at_once_others_do_not_reach_by_retraining(data)
-    rejects(what_some_reach_at_once_others_do_not_reach_by_retraining, data,
-            exchanged("SVD", "PCA"), exchanged("PFP", "ALDS √k"))
-
-
-@pytest.mark.parametrize("scale", scales("sweep"))
-def test_the_sweep_stops_at_the_first_that_is_good_enough(scale):
-    """By held-out images. Planted: one too many."""
-    def first(data):
-        for run in data["runs"]:
-            least = run["dense"]["held out"] - data["settings"]["points"]
-            for outcomes in (*run["methods"].values(), run["low rank"].values()):
-                for outcome in outcomes:
-                    *before, last = outcome["tried"]
-                    good = [row for row in before if row and row["held out"] >= least]
-                    if good or (outcome["found"] and last["held out"] < least):
-                        return False
-        return True
-
-    def a_larger_one(data):
-        outcome = data["runs"][0]["methods"]["PCA"][0]
-        outcome["tried"].append(outcome["found"])
-    data = stored("sweep", scale)
-    assert first(data)
-    rejects(first, data, a_larger_one)
-
-
-def test_both_meanings_of_a_commensurate_accuracy():
-    """Two networks, three budgets: each net 90 and 50 %, on average 70; the mean is good enough at
-    80 %. Infeasible, or not good enough: the dense network."""
-    dense = [{"numbers": 100, "held out": 0.9, "test": 0.9}] * 2
-
-    def row(numbers, accuracy):
-        return {"numbers": numbers, "held out": accuracy, "test": accuracy - 0.01}
-    rows = [[row(50, 0.9), row(20, 0.91), row(10, 0.9)], [row(50, 0.9), row(20, 0.885), None]]
-    found = commensurate.outcomes(dense, rows, 0.005)
-    assert found["each net"] == pytest.approx([70, -1]) and found["mean net"][0] == pytest.approx(80)
-    assert commensurate.outcomes(dense, [[None], [None]], 0.005)["mean net"] == [0, 0]
-    assert commensurate.best(np.array([[30.0, -0.6, 1.0]]), 0.5) == [0, 0]     # test images: good
-
-
-@pytest.mark.parametrize("scale", scales("commensurate"))
-def test_commensurate_is_that_of_the_stored_figures_and_its_meanings_differ(scale):
-    data = stored("commensurate", scale)
-    now = commensurate.compute(commensurate.SETTINGS[scale], None)
-    assert {key: data[key] for key in now} == now
-    assert any(abs(row["each net"][0] - row["mean net"][0]) > 1 for row in data["found"])

@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from test_figures import stored
+from stored import stored
 
 from figures import _steps, ablation, scaling, timings
 

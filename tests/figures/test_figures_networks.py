@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from test_figures import stored
+from stored import stored
 
 from figures import _published, architectures, large_steps
 from figures._run import paths
@@ -102,4 +102,5 @@ def test_a_small_run_of_large_steps_is_one_of_ResNet_20():
 @pytest.mark.parametrize("name", ["architectures_counts", "architectures_savings", "large_steps"])
 def test_the_tables_are_on_the_page(name):
     page = (paths("architectures", "default")[0].parent.parent / "docs/published-vs-here.md")
-    assert (paths(name, "default")[0].with_suffix(".md")).read_text("utf-8") in page.read_text("utf-8")
+    table = paths(name, "default")[0].with_suffix(".md")
+    assert table.read_text("utf-8") in page.read_text("utf-8")

@@ -11,25 +11,10 @@ import time
 
 import joblib
 import pytest
+from naps import nap, naps, started
 
 from figures._jobs import processes, remove_jobs, run_jobs
 from lowrank_ode.results import read_json, write_json
-
-
-def nap(k, seconds, log):
-    """k, after noting its start in the file log."""
-    with open(log, "a") as file:
-        file.write(f"{k}\n")
-    time.sleep(seconds)
-    return k
-
-
-def naps(log, n=4, seconds=0.0):
-    return {f"nap {k}": {"k": k, "seconds": seconds, "log": str(log)} for k in range(n)}
-
-
-def started(log):
-    return [int(line) for line in log.read_text().split()] if log.exists() else []
 
 
 def divide(a, b):
@@ -92,7 +77,7 @@ def test_a_process_has_one_blas_thread_and_leaves_ctrl_c_to_the_one_that_waits(
 def test_a_finished_job_is_one_file_with_its_question_and_is_not_run_again(tmp_path):
     folder, log = tmp_path / "jobs", tmp_path / "log"
     first = run_jobs(nap, naps(log, 2), folder)
-    question = {"lowrank_ode job": 1, "function": "test_jobs.nap", "arguments": naps(log)["nap 1"]}
+    question = {"lowrank_ode job": 1, "function": "naps.nap", "arguments": naps(log)["nap 1"]}
     assert read_json(folder / "nap 1.json") == {**question, "result": 1}
     assert run_jobs(nap, naps(log, 3), folder) == {**first, "nap 2": 2}
     assert started(log) == [0, 1, 2]

@@ -12,7 +12,7 @@ from pathlib import Path
 import joblib
 import pytest
 from matplotlib.figure import Figure
-from test_jobs import nap, started
+from naps import nap, started
 
 from figures import __main__, _run, scaling, stagnation, timings
 from figures._jobs import processes, run_jobs
@@ -54,7 +54,8 @@ def planted(tmp_path, monkeypatch):
 def test_a_killed_or_interrupted_command_loses_at_most_the_jobs_in_flight(
         planted, monkeypatch, number, how):
     folder, log = planted / "test_runs.jobs", planted / "log"
-    path = os.pathsep.join([str(ROOT), str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests"), str(Path(__file__).parent),
+                            os.environ.get("PYTHONPATH", "")])
     process = subprocess.Popen([sys.executable, "-c", COMMAND, "--jobs", str(number)], cwd=planted,
                                start_new_session=True, text=True,
                                stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": path})

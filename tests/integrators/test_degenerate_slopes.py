@@ -1,25 +1,17 @@
 """Slopes that leave little or nothing to orthogonalise take the road of all others: zero, of rank
 one, within the bases of Y."""
 
-from dataclasses import fields, replace
 from unittest.mock import patch
 
 import numpy as np
 import pytest
+from methods import low_rank
 from strategies import random_basis
-from test_integrators import LOW_RANK
 
 from lowrank_ode import DLRT, LowRank
 from lowrank_ode.matrices import Identity, check_state, dense, norm, orthonormal
 
-
-def exact(method):
-    """Its tolerance 0, where it has one."""
-    names = {f.name for f in fields(method)}
-    return replace(method, **{name: 0 for name in ("tol", "tau") if name in names})
-
-
-METHODS = [exact(method) for method in LOW_RANK]
+METHODS = low_rank(tol=0)
 SHAPES = [(9, 8, 2), (5, 4, 4), (70, 60, 20)]   # the last one: cores large enough for `dominant`
 KINDS = {                                       # ∇_W = Δ Zᴴ, from U, V and a source of numbers
     "zero": lambda U, V, full: (np.zeros((len(U), 3), U.dtype), full(len(V), 3)),

@@ -8,52 +8,37 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.sparse.linalg import aslinearoperator
-from strategies import eps_of, lowrank_matrices, random_basis, seeds
+from methods import BASELINES, EVERY, LOW_RANK, unregistered
+from strategies import KINDS, eps_of, field_for, lowrank_matrices, random_basis, seeds
 
 from lowrank_ode import (
     BUG,
     DLRT,
     METHODS,
     AdaptiveBUG,
-    Dense,
     DirectSum,
     LowRank,
-    ProjectorSplitting,
     best_approximation,
     tangent_projection,
 )
 from lowrank_ode.integrators import (
     ABCPSI,
     FactorDescent,
-    FactorODE,
     GeoLoRA,
-    MidpointBUG,
     ParallelBUG,
-    ParallelBUG2,
     ProjectedRK,
 )
 from lowrank_ode.matrices import H, augment, check_state, dense, norm
 from lowrank_ode.substeps import euler
 
-LOW_RANK = [ProjectorSplitting(), ProjectorSplitting(order=2), BUG(), AdaptiveBUG(), DLRT(),
-            ParallelBUG(), ParallelBUG(rejection=10), ParallelBUG2(), MidpointBUG(),
-            MidpointBUG(bases="4r"), ProjectedRK(1), ProjectedRK(2), ProjectedRK(3), ABCPSI(),
-            GeoLoRA()]
-EVERY = [Dense(), *LOW_RANK]
-BASELINES = [FactorDescent(), FactorODE()]
-
 
 def test_every_method_is_under_test():
+    """Planted: one that nobody has entered in the registry."""
+    class Forgotten(BUG):
+        pass
+
+    assert unregistered(METHODS) == set() and unregistered([*METHODS, Forgotten]) == {Forgotten}
     assert {type(method) for method in EVERY} == set(METHODS)
-
-
-def field_for(Y, rng):
-    """F(Y) = A Y + C with a C of full rank, in the precision of Y."""
-    m, n = Y.shape
-    A = rng.standard_normal((m, m)).astype(Y.dtype) / m
-    C = rng.standard_normal((m, n)).astype(Y.dtype)
-    return lambda t, Y: A @ Y + C
 
 
 @pytest.mark.parametrize("method", [*EVERY, FactorDescent()], ids=str)
@@ -79,10 +64,6 @@ def test_a_step_is_pure_keeps_precision_and_orthonormality_and_starts_with_F_at_
     again = method.step(start, 0.25, h, F)
     pairs = zip(dense(end).blocks, dense(again).blocks, strict=True)
     assert all(np.array_equal(X, Z) for X, Z in pairs)
-
-
-KINDS = {"ndarray": dense, "sparse": sp.csr_array, "LinearOperator": aslinearoperator,
-         "LowRank": lambda X: best_approximation(X, tol=0)}
 
 
 @pytest.mark.parametrize("method", [*EVERY, *BASELINES], ids=str)

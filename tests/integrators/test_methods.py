@@ -5,8 +5,8 @@ from dataclasses import FrozenInstanceError
 import numpy as np
 import pytest
 from hypothesis import given
-from strategies import random_basis, seeds, spectra
-from test_integrators import BASELINES, EVERY, LOW_RANK, field_for
+from methods import BASELINES, EVERY, LOW_RANK, low_rank, rejects, with_options
+from strategies import field_for, random_basis, seeds, spectra
 
 from lowrank_ode import (
     BUG,
@@ -23,8 +23,14 @@ from lowrank_ode import (
     tangent_projection,
     truncate,
 )
-from lowrank_ode.integrators import FactorODE, MidpointBUG, ParallelBUG, ProjectedRK
-from lowrank_ode.matrices import H, Identity, augment, norm
+from lowrank_ode.integrators import (
+    FactorODE,
+    MidpointBUG,
+    ParallelBUG,
+    ParallelBUG2,
+    ProjectedRK,
+)
+from lowrank_ode.matrices import H, Identity, augment, dense, norm
 from lowrank_ode.nets import mlp
 from lowrank_ode.problems import closed_constants
 from lowrank_ode.substeps import euler, exact, heun, repeated, rk4
@@ -62,14 +68,29 @@ def test_the_options_of_an_adaptive_method_cut_its_step_and_change_nothing_else(
         assert (step(tol, **options).rank == 2) == relative
 
 
+GROWING = [m for m in low_rank("adaptive", tol=0) if not rejects(m)]
+GROWTH = {ParallelBUG2(0): 4, MidpointBUG(0): 3, MidpointBUG(0, bases="4r"): 4}      # slopes too
+
+
+@pytest.mark.parametrize("method", GROWING, ids=str)
 @given(spectra(4), seeds)
-def test_adaptive_methods_at_most_double_the_rank(sigma, seed):
+def test_adaptive_methods_at_most_double_the_rank(method, sigma, seed):
+    """Those of order 2 treble or quadruple it."""
     rng, r = np.random.default_rng(seed), len(sigma)
     Y = LowRank(random_basis(rng, 20, r), np.diag(sigma), random_basis(rng, 17, r))
-    for method in (AdaptiveBUG, DLRT):
-        for limit, most in ((None, 2 * r), (r + 1, r + 1)):
-            step = method(0, max_rank=limit).step(Y, 0, 0.3, field_for(Y, rng))
-            assert 1 <= step.rank <= most
+    F, most = field_for(Y, rng), GROWTH.get(method, 2) * r
+    assert 1 <= method.step(Y, 0, 0.3, F).rank <= most
+    assert 1 <= with_options(method, max_rank=r + 1).step(Y, 0, 0.3, F).rank <= r + 1
+
+
+@pytest.mark.parametrize("method", GROWING, ids=str)
+def test_the_growth_of_the_rank_that_is_allowed_is_attained(method):
+    """So that one less would be rejected."""
+    rng = np.random.default_rng(0)
+    Y = LowRank(random_basis(rng, 20, 4), np.eye(4), random_basis(rng, 17, 4))
+    A, C = rng.standard_normal((20, 20)), rng.standard_normal((20, 17))
+    F = lambda t, Y: A @ np.tanh(5 * dense(Y)) + np.cos(t) * C      # noqa: E731
+    assert method.step(Y, 0, 0.3, F).rank == GROWTH.get(method, 2) * 4
 
 
 @pytest.mark.parametrize("method", [*LOW_RANK, *BASELINES], ids=str)

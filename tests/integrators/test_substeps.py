@@ -6,8 +6,8 @@ from math import factorial
 
 import numpy as np
 import pytest
+from methods import EVERY, PLAIN, low_rank
 from strategies import random_basis
-from test_integrators import EVERY
 
 from lowrank_ode import (
     BUG,
@@ -16,13 +16,12 @@ from lowrank_ode import (
     Dense,
     DirectSum,
     LowRank,
-    ProjectorSplitting,
     best_approximation,
     evolve,
     exact_flow,
     tangent_projection,
 )
-from lowrank_ode.integrators import ABCPSI, MidpointBUG, ParallelBUG, ParallelBUG2, ProjectedRK
+from lowrank_ode.integrators import MidpointBUG, ParallelBUG
 from lowrank_ode.matrices import dense, norm
 from lowrank_ode.problems import rank_r_curve
 from lowrank_ode.substeps import euler, exact, heun, repeated, rk4
@@ -128,8 +127,7 @@ def test_a_step_of_infinite_length_is_refused(method):
         method.step(best_approximation(np.eye(3), rank=1), 0, np.inf, lambda t, Y: Y)
 
 
-@pytest.mark.parametrize("method", [Dense, ProjectorSplitting, BUG, AdaptiveBUG, ParallelBUG,
-                                    ParallelBUG2, MidpointBUG, ABCPSI])
+@pytest.mark.parametrize("method", [type(m) for m in PLAIN if hasattr(m, "solve")])
 def test_a_solver_of_substeps_is_given_arrays(method):
     def solve(f, t, y, h):
         assert type(y) is np.ndarray
@@ -154,9 +152,8 @@ def late(f, t, y, h):
     return exact(f, t + h, y, h)
 
 
-@pytest.mark.parametrize("method", [Dense(exact), ProjectorSplitting(solve=exact),
-                                    ProjectorSplitting(2, exact), BUG(exact),
-                                    AdaptiveBUG(0, solve=exact), ABCPSI(0, solve=exact)], ids=str)
+@pytest.mark.parametrize("method", [Dense(exact), *low_rank("exact_on_rank_r", tol=0, solve=exact)],
+                         ids=str)
 def test_a_curve_of_rank_r_is_reproduced_from_any_start_time(method):
     """[LO14, CL22, CKL22, KSW25] F = A'(t), exact substeps: A(t0) is taken to A(t0 + h)."""
     (p, Y), h = curve_at_T0(), 0.4
@@ -173,8 +170,8 @@ def test_of_such_a_curve_parallel_BUG_gets_the_tangent_part():
     assert norm(ParallelBUG(0, solve=late).step(Y, T0, 0.4, p.F) - tangent) > 0.04
 
 
-@pytest.mark.parametrize("method", [ParallelBUG2(0), MidpointBUG(0), MidpointBUG(0, bases="4r"),
-                                    ProjectedRK(2), ProjectedRK(3)], ids=str)
+@pytest.mark.parametrize("method", [m for m in low_rank(tol=0)
+                                    if m.order > 1 and not m.exact_on_rank_r], ids=str)
 def test_methods_of_higher_order_follow_it_to_their_order_from_any_start_time(method):
     """Derivatives of A are of size 1: local errors ≤ h^(order + 1); a step late costs O(h²)."""
     p, Y = curve_at_T0(20, 18)
@@ -236,7 +233,8 @@ def test_a_field_of_another_shape_is_refused_where_numpy_would_broadcast(method)
         if shape == (3, 1):
             assert [Y.shape for _, Y in run] == [(8, 5), (8, 5)]
         else:
-            with pytest.raises(ValueError, match=r"F\(t, Y\)\.blocks\[1\]: shape \(3,\), expected a"):
+            with pytest.raises(ValueError,
+                               match=r"F\(t, Y\)\.blocks\[1\]: shape \(3,\), expected a"):
                 list(run)
 
 

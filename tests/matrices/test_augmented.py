@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from hypothesis import given
+from measures import ORTHONORMAL, defect, missed
 from scipy.sparse.linalg import aslinearoperator
-from strategies import eps_of, random_basis, seeds
-from test_orthonormal import ORTHONORMAL, bases_and_updates, defect, missed
+from strategies import bases_and_updates, eps_of, random_basis, seeds
 
 from lowrank_ode import BUG, DLRT, METHODS, AdaptiveBUG, Dense, LowRank, ProjectorSplitting
 from lowrank_ode.integrators import GeoLoRA, ParallelBUG, adaptive_bug, dlrt, parallel_bug

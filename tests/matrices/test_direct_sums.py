@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from measures import close
+from methods import BASELINES, EVERY
 from scipy.sparse.linalg import aslinearoperator
-from strategies import random_basis
-from test_integrators import BASELINES, EVERY
-from test_matrices import KINDS, close
+from strategies import KINDS, random_basis
 
 from lowrank_ode import DirectSum, LowRank, best_approximation, tangent_projection, truncate
 from lowrank_ode.matrices import (

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from measures import ORTHONORMAL, defect, smallest_rank
 from strategies import dtypes, eps_of, random_basis, seeds, spectra
-from test_orthonormal import ORTHONORMAL, defect, smallest_rank
 
 from lowrank_ode import LowRank, truncate
 from lowrank_ode.matrices import H, dominant, lapack, norm, orthonormal, truncation

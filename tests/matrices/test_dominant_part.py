@@ -6,9 +6,9 @@ from functools import cache
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from measures import ORTHONORMAL, defect
 from scipy.sparse.linalg import LinearOperator
 from strategies import random_basis
-from test_orthonormal import ORTHONORMAL, defect
 
 from lowrank_ode import DirectSum, LowRank, best_approximation
 from lowrank_ode.matrices import H, approximation, augmented, norm, retract

@@ -7,22 +7,13 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from hypothesis import given
+from measures import close
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
-from strategies import eps_of, lowrank_matrices, random_basis, seeds
+from strategies import KINDS, eps_of, lowrank_matrices, random_basis, seeds
 
 from lowrank_ode import DirectSum, LowRank, best_approximation
 from lowrank_ode import matrices as package
 from lowrank_ode.matrices import H, Identity, augment, dense, norm, outer
-
-
-def close(X, Y, factor=50):
-    """Equal to rounding: ‖X − Y‖ ≤ factor · EPS · (‖X‖ + ‖Y‖) · size^½, the size of the inner sums
-    being at most that of X."""
-    X, Y = dense(X), dense(Y)
-    eps = max(eps_of(X), eps_of(Y))
-    size = np.linalg.norm(X) + np.linalg.norm(Y)
-    most = factor * eps * np.sqrt(max(X.shape)) * size
-    return X.shape == Y.shape and np.linalg.norm(X - Y) <= most
 
 
 @given(lowrank_matrices(), seeds)
@@ -94,10 +85,6 @@ def test_of_mixed_precisions_the_wider_one_counts_and_an_identity_counts_for_not
 
 def random_complex(rng, *shape):
     return rng.standard_normal(shape) + 1j * rng.standard_normal(shape)
-
-
-KINDS = {"ndarray": np.asarray, "sparse": sp.csr_array, "LinearOperator": aslinearoperator,
-         "LowRank": lambda A: best_approximation(A, tol=0)}
 
 
 @pytest.mark.parametrize("name", KINDS)

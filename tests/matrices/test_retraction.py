@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from measures import ORTHONORMAL, defect
 from strategies import eps_of, lowrank_matrices, random_basis, seeds
-from test_orthonormal import ORTHONORMAL, defect
 
 from lowrank_ode import LowRank, best_approximation, tangent_projection
 from lowrank_ode.integrators.parallel_bug import bordered

@@ -3,10 +3,10 @@ those of one's own."""
 
 import numpy as np
 import pytest
+from derivatives import block_directions, derivative_defect, draw, random_direction
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import random_basis, seeds
-from test_nets import block_directions, derivative_defect, draw, random_direction, start
 
 from lowrank_ode import DLRT, DirectSum, LowRank
 from lowrank_ode.matrices import dense, norm
@@ -195,7 +195,8 @@ def test_labels_go_to_a_loss_of_ones_own_as_they_are_and_a_step_takes_it_down():
     (lambda: lenet5(activation="sigmoid"), "activation: got 'sigmoid'"),
     (lambda: mlp([5, 4, 3], np.tanh), "activation: got <ufunc 'tanh'>, expected an Activation"),
     (lambda: mlp([5, 4, 3], None), "activation: got None"),
-    (lambda: mlp([5, 4, 3], ["relu"]), r"activation: got \['relu'\], expected an Activation or one"),
+    (lambda: mlp([5, 4, 3], ["relu"]),
+     r"activation: got \['relu'\], expected an Activation or one"),
     (lambda: lenet5(activation={"relu": 1}), "activation: got {'relu': 1}, expected an Act"),
     (lambda: mlp([5, 4], loss=["cross_entropy"]), r"loss: got \['cross_entropy'\], expected a fun"),
     (lambda: mlp([5, 4], loss="hinge"), "loss: got 'hinge', expected a function of outputs"),
@@ -227,7 +228,7 @@ def test_a_loss_in_half_precision_does_not_overflow_for_a_large_batch():
 @pytest.mark.parametrize("i", [0, 1j])
 def test_mean_squares_is_half_the_mean_square_of_the_distance_to_the_targets(i):
     net, x, T = mlp([5, 4], loss="mean_squares"), np.ones((3, 5)), np.arange(12.0).reshape(3, 4)
-    params = start([5, 4]) + i * start([5, 4])
+    params = net.init(0) + i * net.init(0)
     distance = net.outputs(params, x) - T
     assert net.value(params, x, T) == pytest.approx(0.5 * np.sum(distance**2) / 3, rel=1e-14)
     if not i:
@@ -237,5 +238,5 @@ def test_mean_squares_is_half_the_mean_square_of_the_distance_to_the_targets(i):
 
 def test_mean_squares_takes_class_indices_as_unit_vectors():
     net = mlp([5, 4], loss="mean_squares")
-    params, x = start([5, 4]), random_basis(np.random.default_rng(1), 5, 3).T
+    params, x = net.init(0), random_basis(np.random.default_rng(1), 5, 3).T
     assert net.value(params, x, np.array([0, 3, 1])) == net.value(params, x, np.eye(4)[[0, 3, 1]])

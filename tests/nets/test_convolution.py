@@ -7,15 +7,22 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
+from derivatives import (
+    block_directions,
+    derivative_defect,
+    draw,
+    inner,
+    random_direction,
+    there_and_back,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.signal import correlate
 from strategies import seeds
-from test_nets import derivative_defect, draw, inner, random_direction
 
 from lowrank_ode import DLRT, DirectSum, LowRank
-from lowrank_ode.matrices import H, best_approximation, dense, norm
-from lowrank_ode.nets import Network, images, layers, lenet5
+from lowrank_ode.matrices import H, dense, norm
+from lowrank_ode.nets import Network, layers, lenet5
 from lowrank_ode.nets.images import Flatten, MaxPool, Patches
 from lowrank_ode.nets.layers import Dense
 from lowrank_ode.training import gradient_field
@@ -31,17 +38,6 @@ def pairs(least, most):
 
 
 windows = st.builds(Patches, pairs(1, 5), pairs(1, 3), pairs(0, 2))
-
-
-def there_and_back(layer, A, dout=None, *blocks):
-    """out, and with dout also dA. A stays as it is. Buffers hold NaN at first: what is not written
-    is seen."""
-    before = A.copy()
-    with patch.object(images, "buffer", lambda shape, dtype: np.full(shape, np.nan, dtype)):
-        out, kept = layer.forward(A, *blocks)
-        dA = None if dout is None else layer.backward(dout.copy(), kept, *blocks)[0]
-    assert np.array_equal(A, before) and out.shape == (len(A), *layer.shape(A.shape[1:]))
-    return out if dout is None else (out, dA)
 
 
 def small_lenet(activation, loss="cross_entropy"):
@@ -135,6 +131,22 @@ def test_the_gradient_of_a_network_with_convolutions_is_the_derivative(
     assert defect >= 0.9 * planted - 1e-13
 
 
+@pytest.mark.parametrize("activation", ["tanh", "softplus"])
+@pytest.mark.parametrize("ranks", [None, 2, [3, None, 2, None]], ids=str)
+def test_the_gradient_of_lenet5_is_the_derivative_along_every_parameter(activation, ranks):
+    """Planted: a gradient of the second kernels that is 1 % too large."""
+    rng, net = np.random.default_rng(0), lenet5((16, 16, 2), 4, activation)
+    params, x, labels = draw(net, rng, ranks, 3)
+    _, grads = net.value_and_grad(params, x, labels)
+    wrong = DirectSum([*grads.blocks[:2], 1.01 * grads.blocks[2], *grads.blocks[3:]])
+
+    def worst(grads):
+        return max(derivative_defect(net, params, grads, x, labels, direction, "complex")
+                   for direction in block_directions(np.random.default_rng(1), params))
+
+    assert worst(grads) <= 1e-12 and worst(wrong) > 1e-6
+
+
 @pytest.mark.parametrize("fetch", [layers.FETCH, -99], ids=["as it is", "gradients in factors"])
 @given(seed=seeds)
 def test_factored_kernels_are_the_kernels_multiplied_out(fetch, seed):
@@ -210,42 +222,7 @@ def test_layers_cannot_be_changed_and_are_equal_if_they_do_the_same(layer):
         layer.kernel = 2
 
 
-@pytest.mark.parametrize("m, n, r, often, once", [
-    (135, 135, 1, True, False), (136, 136, 1, False, False), (100, 257, 2, True, False),
-    (100, 258, 2, False, False), (7, 7, 2, True, True), (8, 8, 2, True, False)])
-def test_kernels_are_multiplied_out_where_they_are_smaller_than_their_products_with_bases(
-        m, n, r, often, once):
-    """At the limits m n < 4 (r + 16) (m + n) for a gradient, m n < 2 r (m + n) for both passes.
-    Without pixels, of images or of a row, weights and gradients are never multiplied out."""
-    rng, layer = np.random.default_rng(0), Dense(m, "identity")
-    A, delta = rng.standard_normal((3, 2, 2, n)), rng.standard_normal((3, 2, 2, m))
-    W, b = best_approximation(rng.standard_normal((m, n)), rank=r), rng.standard_normal((m, 1))
-    tolerance = {"rtol": 1e-13, "atol": 1e-13 * n}
-    for pixels, factors, in_factors in (((3, 2, 2), not once, not often),
-                                        ((3, 4), not once, not often), ((12,), True, True)):
-        Z, D = A.reshape(*pixels, n), delta.reshape(*pixels, m)
-        out, kept = layer.forward(Z, W, b)
-        dA, (G, _) = layer.backward(D.copy(), kept, W, b)
-        assert (kept[2] is not None, isinstance(G, LowRank)) == (factors, in_factors)
-        assert np.allclose(out, Z @ dense(W).T + b.T, **tolerance)
-        assert np.allclose(dA, D @ dense(W), **tolerance)
-        assert np.allclose(dense(G), delta.reshape(-1, m).T @ A.reshape(-1, n), **tolerance)
-
-
 def test_a_window_may_be_as_large_as_the_image():
     assert Patches(5).shape((5, 7, 2)) == (1, 3, 50) and MaxPool(4).shape((4, 5, 3)) == (1, 1, 3)
     assert Patches((5, 9), (1, 2), (0, 1)).shape((5, 9, 1)) == (1, 2, 45)
     assert Patches((5, 5)) == Patches([5, 5]) == Patches(5, (1, 1), (0, 0)) != Patches((5, 4))
-
-
-@pytest.mark.parametrize("rank, in_factors", [(1, True), (20, False)])
-def test_it_is_the_kernel_of_a_network_that_decides_whether_its_gradient_is_in_factors(
-        rank, in_factors):
-    """200 × 360: 4 (rank + 16) (200 + 360) is on either side of 200 · 360."""
-    net = Network((4, 4, 40), (Patches(3), Dense(200), Flatten(), Dense(3, "identity")))
-    rng = np.random.default_rng(0)
-    params, x = net.init(rng, [rank, None]), rng.standard_normal((2, 640))
-    G, truth = (net.value_and_grad(P, x, np.array([0, 2]))[1].blocks[0]
-                for P in (params, dense(params)))
-    assert isinstance(G, LowRank) == in_factors
-    assert np.allclose(dense(G), dense(truth), rtol=1e-10, atol=1e-12)

@@ -13,9 +13,11 @@ from strategies import dtypes, eps_of, random_basis, seeds
 
 from figures._products import products
 from lowrank_ode import DLRT, METHODS, DirectSum, LowRank
-from lowrank_ode.matrices import H, augment, dense, norm, restrict
-from lowrank_ode.nets import gradients, layers, mlp
+from lowrank_ode.matrices import H, augment, best_approximation, dense, norm, restrict
+from lowrank_ode.nets import Network, gradients, layers, mlp
 from lowrank_ode.nets.gradients import Known, gradient
+from lowrank_ode.nets.images import Flatten, Patches
+from lowrank_ode.nets.layers import Dense
 from lowrank_ode.substeps import euler
 from lowrank_ode.training import gradient_field
 
@@ -192,3 +194,38 @@ def test_a_gradient_may_be_copied_and_sent_to_another_process():
     for again in (copy.copy(G), copy.deepcopy(G), pickle.loads(pickle.dumps(G))):
         assert np.array_equal(dense(again), dense(G)) and agrees(again, W)
     assert isinstance(G.factors[0], gradients.Adjoint)
+
+
+@pytest.mark.parametrize("m, n, r, often, once", [
+    (135, 135, 1, True, False), (136, 136, 1, False, False), (100, 257, 2, True, False),
+    (100, 258, 2, False, False), (7, 7, 2, True, True), (8, 8, 2, True, False)])
+def test_kernels_are_multiplied_out_where_they_are_smaller_than_their_products_with_bases(
+        m, n, r, often, once):
+    """At the limits m n < 4 (r + 16) (m + n) for a gradient, m n < 2 r (m + n) for both passes.
+    Without pixels, of images or of a row, weights and gradients are never multiplied out."""
+    rng, layer = np.random.default_rng(0), Dense(m, "identity")
+    A, delta = rng.standard_normal((3, 2, 2, n)), rng.standard_normal((3, 2, 2, m))
+    W, b = best_approximation(rng.standard_normal((m, n)), rank=r), rng.standard_normal((m, 1))
+    tolerance = {"rtol": 1e-13, "atol": 1e-13 * n}
+    for pixels, factors, in_factors in (((3, 2, 2), not once, not often),
+                                        ((3, 4), not once, not often), ((12,), True, True)):
+        Z, D = A.reshape(*pixels, n), delta.reshape(*pixels, m)
+        out, kept = layer.forward(Z, W, b)
+        dA, (G, _) = layer.backward(D.copy(), kept, W, b)
+        assert (kept[2] is not None, isinstance(G, LowRank)) == (factors, in_factors)
+        assert np.allclose(out, Z @ dense(W).T + b.T, **tolerance)
+        assert np.allclose(dA, D @ dense(W), **tolerance)
+        assert np.allclose(dense(G), delta.reshape(-1, m).T @ A.reshape(-1, n), **tolerance)
+
+
+@pytest.mark.parametrize("rank, in_factors", [(1, True), (20, False)])
+def test_it_is_the_kernel_of_a_network_that_decides_whether_its_gradient_is_in_factors(
+        rank, in_factors):
+    """200 × 360: 4 (rank + 16) (200 + 360) is on either side of 200 · 360."""
+    net = Network((4, 4, 40), (Patches(3), Dense(200), Flatten(), Dense(3, "identity")))
+    rng = np.random.default_rng(0)
+    params, x = net.init(rng, [rank, None]), rng.standard_normal((2, 640))
+    G, truth = (net.value_and_grad(P, x, np.array([0, 2]))[1].blocks[0]
+                for P in (params, dense(params)))
+    assert isinstance(G, LowRank) == in_factors
+    assert np.allclose(dense(G), dense(truth), rtol=1e-10, atol=1e-12)

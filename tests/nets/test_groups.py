@@ -6,12 +6,11 @@ from dataclasses import replace
 import numpy as np
 import own_layers
 import pytest
+from derivatives import block_directions, derivative_defect, draw, there_and_back
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.linalg import block_diag
 from strategies import seeds
-from test_convolution import there_and_back
-from test_nets import block_directions, derivative_defect, draw
 
 from lowrank_ode import BUG, DLRT, LowRank
 from lowrank_ode.integrators import Dense as DenseMethod

@@ -7,8 +7,16 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from own_layers import AveragePool, BatchNorm, Grouped, LowRankSkip, Skip, Without
-from test_nets import block_directions, derivative_defect, draw
+from derivatives import worst_defect
+from own_layers import (
+    Absolute,
+    AveragePool,
+    BatchNorm,
+    Skip,
+    Without,
+    WithoutSign,
+    own_network,
+)
 
 from lowrank_ode import DLRT, DirectSum, LowRank, best_approximation
 from lowrank_ode.matrices import dense
@@ -16,23 +24,6 @@ from lowrank_ode.nets import Network, buffers, groups, lenet5, mlp, networks
 from lowrank_ode.nets.images import Flatten, MaxPool, Patches
 from lowrank_ode.nets.layers import Dense
 from lowrank_ode.training import gradient_field
-
-
-def own_network(norm=BatchNorm, skip=Skip, pool=AveragePool, grouped=Grouped, wide=LowRankSkip):
-    """All of them, and one with blocks as the first: 9 × 9 pixels, then 4 × 4, 2 × 2, rows."""
-    return Network((9, 9, 2), (
-        norm(), grouped(2, Patches(3, stride=2), Dense(3, "tanh")), norm(),
-        skip((Patches(3, padding=1), norm(), Dense(6, "tanh"))), pool(), Flatten(),
-        wide((Dense(24, "tanh"),)), norm(), Dense(5, "tanh"), Dense(3, "identity")))
-
-
-def worst_defect(net, seed=0, ranks=(2, None, 2), step="complex"):
-    """Over a direction in each block."""
-    rng = np.random.default_rng(seed)
-    params, x, labels = draw(net, rng, ranks, batch=4)
-    _, grads = net.value_and_grad(params, x, labels)
-    return max(derivative_defect(net, params, grads, x, labels, direction, step)
-               for direction in block_directions(rng, params))
 
 
 def test_gradients_of_a_network_of_ones_own_layers_are_derivatives():
@@ -45,24 +36,6 @@ def test_gradients_of_a_network_of_ones_own_layers_are_derivatives():
     ids=["mean", "variance", "shortcut", "copy", "size", "stride"])
 def test_an_error_on_the_way_back_is_seen(planted):
     assert worst_defect(own_network(**planted)) > 1e-6
-
-
-class Absolute(AveragePool):
-    """|z|, which no complex step differentiates."""
-
-    def shape(self, inputs):
-        return inputs
-
-    def forward(self, A):
-        return np.abs(A), np.sign(A)
-
-    def backward(self, dout, sign):
-        return dout * sign, ()
-
-
-class WithoutSign(Absolute):
-    def backward(self, dout, sign):
-        return dout, ()
 
 
 @pytest.mark.parametrize("layer, right", [(Absolute(), True), (WithoutSign(), False)])

@@ -3,6 +3,7 @@ elsewhere; planted errors are rejected."""
 
 import numpy as np
 import pytest
+from derivatives import block_directions, derivative_defect, draw, random_direction
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import seeds
@@ -14,44 +15,6 @@ from lowrank_ode.training import gradient_field
 
 ANALYTIC = ["tanh", "softplus", "identity"]
 LOSSES = ["cross_entropy", "mean_squares"]
-
-
-def draw(net, rng, ranks, batch=7):
-    """Parameters with biases ≠ 0 and cores that are not diagonal, and a batch."""
-    params = DirectSum([X if isinstance(X, LowRank) else rng.standard_normal(X.shape)
-                        for X in net.init(rng, ranks).blocks])
-    x = rng.standard_normal((batch, net.inputs))
-    if net.loss == "mean_squares":
-        return params, x, rng.standard_normal((batch, net.classes))
-    return params, x, rng.integers(0, net.classes, batch)
-
-
-def inner(A, B):
-    return sum(np.sum(dense(X) * dense(Z)) for X, Z in zip(A.blocks, B.blocks, strict=True))
-
-
-def derivative_defect(net, params, grads, x, labels, direction, step):
-    """|⟨∇L, D⟩ − derivative of L along D|, relative to ‖∇L‖ ‖D‖; a complex step has no subtraction,
-    so no loss of digits."""
-    at = dense(params)
-    if step == "complex":
-        truth = net.value(at + 1e-30j * direction, x, labels).imag / 1e-30
-    else:
-        there, back = (net.value(at + s * direction, x, labels) for s in (step, -step))
-        truth = (there - back) / (2 * step)
-    return abs(inner(grads, direction) - truth) / (norm(grads) * norm(direction))
-
-
-def random_direction(rng, params):
-    return DirectSum([rng.standard_normal(X.shape) for X in params.blocks])
-
-
-def block_directions(rng, params):
-    """A direction in each block alone, so that an error in a small block cannot hide behind a large
-    one."""
-    zero = DirectSum([np.zeros(X.shape) for X in params.blocks])
-    for k, X in enumerate(params.blocks):
-        yield DirectSum([*zero.blocks[:k], rng.standard_normal(X.shape), *zero.blocks[k + 1:]])
 
 
 RANKS = st.sampled_from([None, 2, [2, None, 3], [None, 3, None]])

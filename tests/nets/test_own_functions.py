@@ -3,8 +3,8 @@ name."""
 
 import numpy as np
 import pytest
-from test_nets import draw
-from test_refused_by_networks import LABELS, X, start
+from derivatives import draw
+from small_networks import LABELS, X, start
 
 from lowrank_ode import DLRT
 from lowrank_ode.matrices import dense

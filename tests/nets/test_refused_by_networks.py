@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from small_networks import LABELS, NET, X, start
 
 from lowrank_ode import DirectSum
 from lowrank_ode.compression import (
@@ -18,14 +19,8 @@ from lowrank_ode.nets.layers import Dense
 from lowrank_ode.nets.penalties import condition_penalty
 from lowrank_ode.training import ranks
 
-NET = mlp([5, 6, 4], "tanh")
-X, LABELS = np.random.default_rng(1).standard_normal((3, 5)), np.array([0, 3, 1])
 ASKED = {"outputs": lambda net, params, x, labels: net.outputs(params, x), "value": Network.value,
          "accuracy": Network.accuracy, "value_and_grad": Network.value_and_grad}
-
-
-def start(rank=None):
-    return NET.init(0, rank)
 
 
 @pytest.mark.parametrize("ask", ASKED.values(), ids=ASKED)
@@ -34,7 +29,8 @@ def start(rank=None):
     ((X + 1j).tolist(), "x: got complex128"), (X.astype(np.complex64), "x: got complex64"),
     (np.ma.masked_less(X, 0), "x: got a masked array, expected one without mask"),
     (X.astype(str), "x: got <U.*, expected real numbers"), (X.astype(object), "x: got object"),
-    (None, "x: got object"), ([[1, 2], [3]], "x: .*inhomogeneous"), (X.astype("datetime64[s]"), r"x: got datetime64\[s\]"),
+    (None, "x: got object"), ([[1, 2], [3]], "x: .*inhomogeneous"),
+    (X.astype("datetime64[s]"), r"x: got datetime64\[s\]"),
     (X[0], r"x: shape \(5,\)"), (X[:, None], r"x: shape \(3, 1, 5\)")], ids=str)
 def test_inputs_that_are_no_real_numbers_are_refused(ask, x, words):
     with pytest.raises(ValueError, match=words):
@@ -92,9 +88,9 @@ def test_labels_that_are_no_class_indices_are_refused_also_where_they_would_only
 def test_weights_that_are_no_floats_are_refused(ask):
     """Inputs would be rounded to whole numbers, a mask ignored."""
     blocks = start().blocks
-    for wrong, words in ((np.ones((6, 5), int), r"params.blocks\[0\]: got ndarray of int64, expected fl"),
-                         (np.ma.masked_less(blocks[0], 0), r"params.blocks\[0\]: got MaskedArray of float64")):
-        with pytest.raises(ValueError, match=words):
+    for wrong, words in ((np.ones((6, 5), int), "ndarray of int64, expected fl"),
+                         (np.ma.masked_less(blocks[0], 0), "MaskedArray of float64")):
+        with pytest.raises(ValueError, match=rf"params.blocks\[0\]: got {words}"):
             ask(NET, DirectSum([wrong, *blocks[1:]]), X, LABELS)
 
 
@@ -109,7 +105,8 @@ def test_a_seed_starts_a_network_as_its_generator_does(rank):
 
 @pytest.mark.parametrize("make, words", [
     (lambda: NET.init(-1), "rng: got -1, expected a numpy Generator or a seed"),
-    (lambda: NET.init("seed"), "rng: got 'seed'"), (lambda: NET.init(np.random), "rng: got <module"),
+    (lambda: NET.init("seed"), "rng: got 'seed'"),
+    (lambda: NET.init(np.random), "rng: got <module"),
     (lambda: NET.init(0, dtype=int), "dtype: got int64, expected one of floats"),
     (lambda: NET.init(0, "5"), "rank: got 5 for a 6 × 5 layer"),
     (lambda: NET.init(0, iter([2, None])), "rank: got <list_iterator"),
@@ -129,7 +126,8 @@ def test_a_seed_starts_a_network_as_its_generator_does(rank):
     (lambda: lenet5((784,)), r"shape: got \(784,\) for Patches.*, expected an image"),
     (lambda: count_weights([(4, 5)], [2], ["eval_KV"]), r"convention: got \['eval_KV'\]"),
     (lambda: count_weights([(4, 5)], 2), "ranks: got 2, expected one for each layer"),
-    *((lambda ask=ask: ask((6, 3, 5, 5), 2, 1), r"shape: got \(6, 3, 5, 5\), expected \(outputs, in")
+    *((lambda ask=ask: ask((6, 3, 5, 5), 2, 1),
+       r"shape: got \(6, 3, 5, 5\), expected \(outputs, in")
       for ask in (prediction_flops, step_flops, lambda shape, *_: count_weights([shape], [2]))),
     (lambda: step_flops((4, 2.5), None, 1), "shape: got 2.5, expected a whole number"),
     (lambda: prediction_flops((4, 0)), "shape: got 0, expected a whole number ≥ 1")])

@@ -8,11 +8,10 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
+from derivatives import draw, worst_defect
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import seeds
-from test_layers import worst_defect
-from test_nets import draw
 
 from lowrank_ode import DLRT, DirectSum, LowRank, best_approximation
 from lowrank_ode.compression.kernels import Piece, fold, replaced, unfold, windows

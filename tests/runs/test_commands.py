@@ -1,22 +1,20 @@
-"""What the commands do beside training: predict, export, methods of one's own, a picture, and the
-first example of the help."""
+"""What the commands do beside training: predict, export, a picture, and the first example of the
+help."""
 
 import os
 import re
 import shlex
 import subprocess
 import sys
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
 from idx_files import folder_of
 
-from lowrank_ode import DLRT, DirectSum, LowRank, __version__, load, save
+from lowrank_ode import DirectSum, LowRank, __version__, load, save
 from lowrank_ode.__main__ import main, parser
 from lowrank_ode.commands import train as command
 from lowrank_ode.commands.export import exported
-from lowrank_ode.commands.named import made_of
 from lowrank_ode.commands.settings import DEFAULTS, settings_of
 from lowrank_ode.commands.settings import start as started
 from lowrank_ode.data import load as load_data
@@ -24,7 +22,6 @@ from lowrank_ode.nets import Network, lenet5, mlp
 from lowrank_ode.nets.groups import BlockDiagonal
 from lowrank_ode.nets.layers import Dense
 from lowrank_ode.results import read_json
-from lowrank_ode.substeps import rk4
 
 NET = mlp([64, 20, 10])
 DIGITS = load_data("digits")
@@ -65,7 +62,8 @@ def test_predict_refuses_other_data_a_file_without_network_and_a_file_that_is_th
             ([file, "--data", "nothing"], "unknown data 'nothing'"),
             ([str(tmp_path / "alone.npz"), "--data", "digits"], "alone.npz: without a network"),
             ([str(tmp_path / "gone.npz"), "--data", "digits"], "No such file"),
-            ([file, "--data", "digits", "--out", file], "net.npz exists: take another name, or --")):
+            ([file, "--data", "digits", "--out", file],
+             "net.npz exists: take another name, or --")):
         with pytest.raises(SystemExit, match=f"error: .*{words}"):
             main(["predict", *options])
 
@@ -73,9 +71,11 @@ def test_predict_refuses_other_data_a_file_without_network_and_a_file_that_is_th
 @pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
 def test_exported_weights_compute_what_the_network_does(file, suffix, tmp_path):
     """By a program that knows matrices only; the factors, too."""
-    if suffix == ".safetensors":
-        tensors = pytest.importorskip("safetensors.numpy")
-    read = (lambda path: dict(np.load(path))) if suffix == ".npz" else lambda p: tensors.load_file(p)
+    def read(path):
+        if suffix == ".npz":
+            return dict(np.load(path))
+        return pytest.importorskip("safetensors.numpy").load_file(path)
+
     main(["export", file, "--to", str(tmp_path / f"plain{suffix}")])
     main(["export", file, "--to", str(tmp_path / f"two{suffix}"), "--factors"])
     plain, two = (read(tmp_path / f"{name}{suffix}") for name in ("plain", "two"))
@@ -115,47 +115,6 @@ def test_export_refuses_before_it_writes(file, tmp_path):
         main(["export", file, "--to", file, "--overwrite"])
 
 
-@dataclass(frozen=True)
-class Mine(DLRT):
-    """A method of somebody's, importable from here."""
-
-    solve: object = None
-
-
-@pytest.mark.parametrize("text, made", [
-    ("test_commands:Mine", Mine()), ("test_commands:Mine()", Mine()),
-    ("test_commands:Mine(tau=0.3, solve=rk4)", Mine(0.3, solve=rk4)),
-    ("test_commands:Mine(0.3, [4, None])", Mine(0.3, [4, None])),
-    ("lowrank_ode:DLRT(max_rank=4)", DLRT(max_rank=4))])
-def test_a_method_of_ones_own_is_made_as_it_is_written(text, made):
-    assert made_of(text, "--method") == made
-
-
-@pytest.mark.parametrize("text, words", [
-    ("test_commands:Mine(tau=-1)", "tau: got -1"), ("test_commands:Mine(x=1)", "argument 'x'"),
-    ("test_commands:Mine(tau=print(1))", "malformed node"), ("test_commands:Mine(", "expected mod"),
-    ("test_commands:Mine(tau=magic)", "malformed node"), ("test_commands:Mine()()", "one call"),
-    ("test_commands:Mine().step", "expected module:Class"), ("test_commands:None_", "has no attribute 'None_'"),
-    ("test_commands:test_names_of_what_is_exported", "no integrator|NoneType, expected an integr"),
-    (":Mine", "got ':Mine', expected module:Class"), ("test_commands:", "expected module:Class"),
-    ("no_such_module:Mine", "No module named 'no_such_module'")])
-def test_what_is_no_method_is_refused_in_a_line_and_nothing_is_run(text, words, capsys):
-    with pytest.raises(SystemExit, match=f"error: .*({words})"):
-        main([*QUICK, "--method", text])
-    assert not capsys.readouterr().out.startswith("1")
-
-
-def test_a_method_of_ones_own_trains_and_takes_no_option_that_it_would_not_use(tmp_path):
-    own, named = [*QUICK, "--method", "test_commands:Mine(tau=0.2)"], [*QUICK, "--tau", "0.2"]
-    for name, options in (("own", own), ("named", named)):
-        main([*options, "--out", str(tmp_path / f"{name}.json")])
-    own_losses, losses = ([r["loss"] for r in read_json(tmp_path / f"{name}.json")["records"]]
-                          for name in ("own", "named"))
-    assert own_losses == losses
-    with pytest.raises(SystemExit, match=r"--tau: got 0\.1, expected none with --method test_comm"):
-        main([*own, "--tau", "0.1"])
-
-
 @pytest.mark.parametrize("given, ranks", [("5", [5, 5, None]), ("7,3", [7, 3, None]),
                                           ("7,dense,3", [7, None, 3]),
                                           ("dense,4", [None, 4, None])])
@@ -166,10 +125,12 @@ def test_ranks_are_those_of_the_layers(given, ranks):
 
 
 @pytest.mark.parametrize("options, words", [
-    (["--rank", "7"] * 2 + ["--rank", "1,2,3,4"], "rank: got 4 entries, expected one for each of 3"),
+    (["--rank", "7"] * 2 + ["--rank", "1,2,3,4"],
+     "rank: got 4 entries, expected one for each of 3"),
     (["--rank", "21,3"], "rank: got 21"), (["--rank", "dense"], "rank: got 1 entries"),
     (["--validate", "1"], "--validate: got 1.0, expected a part of the training images"),
-    (["--every", "0"], "every: got 0"), (["--plot", "x.jpg"], "--plot: got 'x.jpg', expected a nam"),
+    (["--every", "0"], "every: got 0"),
+    (["--plot", "x.jpg"], "--plot: got 'x.jpg', expected a nam"),
     (["--plot", "gone/x.png"], "there is no folder"), (["--out", "x.npz"], "expected FILE.json"),
 ])
 def test_bad_options_are_one_line(options, words, tmp_path, monkeypatch):

@@ -49,12 +49,15 @@ def test_factors_are_within_the_budget_and_their_products_the_weights(tmp_path):
 
 
 @pytest.mark.parametrize("options, arrays, words", [
-    ([], {"b": np.ones(3)}, "expected matrices or kernels"), ([], ARRAYS | {"w": np.eye(3) * np.nan}, "w: NaN"),
-    (["--out", "x.txt"], ARRAYS, "expected a name ending in .npz"), (["--budget", "0"], ARRAYS, "budget: got 0"),
-    (["--budget", "2.5"], ARRAYS, "budget: got 2.5"), (["--budget", "9999999"], ARRAYS, "budget: got 9999999"),
+    ([], {"b": np.ones(3)}, "expected matrices or kernels"),
+    ([], ARRAYS | {"w": np.eye(3) * np.nan}, "w: NaN"),
+    (["--out", "x.txt"], ARRAYS, "expected a name ending in .npz"),
+    (["--budget", "0"], ARRAYS, "budget: got 0"), (["--budget", "2.5"], ARRAYS, "budget: got 2.5"),
+    (["--budget", "9999999"], ARRAYS, "budget: got 9999999"),
     (["--budget", "10"], ARRAYS, "budget: got 10 numbers, expected at least"),
     (["--weights", "nowhere.npz"], ARRAYS, "nowhere.npz")])
-def test_what_cannot_be_done_is_said_in_a_line(tmp_path, capsys, monkeypatch, options, arrays, words):
+def test_what_cannot_be_done_is_said_in_a_line(
+        tmp_path, capsys, monkeypatch, options, arrays, words):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as caught:
         run(tmp_path, *options, arrays=arrays)

@@ -2,16 +2,14 @@
 that goes away, the backend of a notebook."""
 
 import io
-import os
 import signal
-import subprocess
-import sys
 import time
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 import pytest
 from idx_files import folder_of
+from shell import ended, started
 
 from figures import __main__ as figures
 from lowrank_ode import BUG
@@ -30,20 +28,6 @@ class Halved(BUG):
 
     def step(self, Y, t, h, F):
         return super().step(Y, t, h / 2, F)
-
-
-def started(*command, **options):
-    path = os.pathsep.join([str(ROOT), options.get("cwd", ""), os.environ.get("PYTHONPATH", "")])
-    env = {**os.environ, "PYTHONPATH": path, "LOWRANK_ODE_DATA": "", **options.pop("env", {})}
-    return subprocess.Popen([sys.executable, *command], env=env, stderr=subprocess.PIPE,
-                            **{"stdout": subprocess.PIPE, **options})
-
-
-def ended(*command, **options):
-    """(exit code, what was printed, what was said to stderr)."""
-    process = started(*command, **options)
-    out, error = process.communicate(timeout=120)
-    return process.returncode, out, error
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_training import METHODS, NET, equal, start, two_clouds
+from clouds import NET, TRAINING, equal, start, two_clouds
 
 from lowrank_ode import DLRT, Dense, DirectSum, LowRank
 from lowrank_ode.integrators import GeoLoRA
@@ -69,7 +69,7 @@ def test_blocks_in_factors_stay_in_factors_and_equal_those_multiplied_out():
     assert norm(dense(G) - dense(full)) <= 50 * EPS * norm(full)
 
 
-@pytest.mark.parametrize("method", METHODS, ids=str)
+@pytest.mark.parametrize("method", TRAINING, ids=str)
 def test_every_integrator_trains_with_it_in_its_precision_and_none_is_none(method):
     def last(start, **options):
         *_, record = train(NET, start, two_clouds(), method, 0.2, 20, 2, **options)

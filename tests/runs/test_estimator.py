@@ -63,9 +63,11 @@ def test_hidden_weights_are_of_low_rank_and_tau_makes_them_smaller():
 
 
 def test_the_same_seed_is_the_same_model_and_a_fit_starts_anew():
-    one, other, again = (LowRankClassifier(**SMALL, random_state=seed).fit(X, Y) for seed in (1, 2, 1))
+    one, other, again = (LowRankClassifier(**SMALL, random_state=seed).fit(X, Y)
+                         for seed in (1, 2, 1))
     P = one.predict_proba(X)
-    assert np.array_equal(P, again.predict_proba(X)) and not np.array_equal(P, other.predict_proba(X))
+    assert np.array_equal(P, again.predict_proba(X))
+    assert not np.array_equal(P, other.predict_proba(X))
     assert np.array_equal(P, one.fit(X, Y).predict_proba(X))
     LowRankClassifier(**SMALL, random_state=np.random.RandomState(0)).fit(X, Y)
 
@@ -74,15 +76,17 @@ def test_parameters_are_shown_and_set():
     model = LowRankClassifier(tau=0.2)
     assert repr(model) == "LowRankClassifier(tau=0.2)" and model.get_params()["epochs"] == 10
     assert model.set_params(tau=0.3, lr=(0.2, 0.1)) is model and model.lr == (0.2, 0.1)
-    with pytest.raises(ValueError, match="Invalid parameter 'tua' for LowRankClassifier, expected some"):
+    with pytest.raises(ValueError,
+                       match="Invalid parameter 'tua' for LowRankClassifier, expected some"):
         model.set_params(tua=1)
 
 
 @pytest.mark.parametrize("changed, words", [
     ({"tau": -1}, "tau: got -1"), ({"tau": 1}, r"tau: got 1, expected a number in \[0, 1\)"),
-    ({"hidden": (0,)}, "hidden: got 0"), ({"hidden": (2.5,)}, "hidden: got 2.5"), ({"lr": 0}, "lr: got 0"),
-    ({"epochs": 0}, "epochs: got 0"), ({"batch_size": 0}, "batch_size: got 0"),
-    ({"activation": "sine"}, "activation: got 'sine'"), ({"random_state": -1}, "random_state: got -1"),
+    ({"hidden": (0,)}, "hidden: got 0"), ({"hidden": (2.5,)}, "hidden: got 2.5"),
+    ({"lr": 0}, "lr: got 0"), ({"epochs": 0}, "epochs: got 0"),
+    ({"batch_size": 0}, "batch_size: got 0"), ({"activation": "sine"}, "activation: got 'sine'"),
+    ({"random_state": -1}, "random_state: got -1"),
     ({"rank": 99}, "rank: got 99"), ({"hidden": (), "rank": 3}, "rank: got 3 for a single layer")])
 def test_arguments_that_are_no_good_are_named_by_fit(changed, words):
     model = LowRankClassifier(**SMALL | changed)

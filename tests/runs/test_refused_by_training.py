@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_training import NET, start, two_clouds
+from clouds import NET, start, two_clouds
 
 from lowrank_ode import BUG, DLRT, AdaptiveBUG, Dense, DirectSum, LowRank
 from lowrank_ode.matrices import best_approximation
@@ -88,8 +88,9 @@ def test_a_method_for_low_rank_on_a_dense_start_says_that_it_compresses_nothing(
     assert record.ranks == () and len(said) == warns
     name = type(method).__name__
     for warning in said:
-        assert str(warning.message).startswith(f"params: no LowRank among the blocks, so that {name} "
-                                               "compresses nothing: start from net.init(rng, rank=")
+        assert str(warning.message).startswith(
+            f"params: no LowRank among the blocks, so that {name} compresses nothing: "
+            "start from net.init(rng, rank=")
         assert warning.filename == __file__
 
 

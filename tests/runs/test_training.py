@@ -7,9 +7,9 @@ from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
+from clouds import NET, TRAINING, equal, start, two_clouds
 
 from lowrank_ode import BUG, DLRT, AdaptiveBUG, Dense, DirectSum, LowRank, ProjectorSplitting
-from lowrank_ode.data import Data
 from lowrank_ode.flow import evolve, exact_flow
 from lowrank_ode.integrators import MidpointBUG, ProjectedRK
 from lowrank_ode.matrices import best_approximation, dense, norm
@@ -18,29 +18,7 @@ from lowrank_ode.substeps import euler, rk4
 from lowrank_ode.training import gradient_field, ranks, train
 
 
-def two_clouds(n=120, seed=0):
-    """Two classes on either side of a curve in a plane, with 6 inputs."""
-    rng = np.random.default_rng(seed)
-    x = rng.standard_normal((2 * n, 6))
-    labels = (x[:, 0] ** 2 + x[:, 1] > 0.7).astype(np.int64)
-    return Data("two clouds", x[:n], labels[:n], x[n:], labels[n:], 2)
-
-
-NET = mlp([6, 20, 20, 2], activation="tanh")
-METHODS = [Dense(euler), ProjectorSplitting(solve=euler), ProjectorSplitting(order=2, solve=euler),
-           BUG(euler), AdaptiveBUG(0.05, relative=True, solve=euler), DLRT(0.05),
-           DLRT(0.05, max_rank=3)]
-
-
-def equal(A, B):
-    return all(np.array_equal(X, Z) for X, Z in zip(dense(A).blocks, dense(B).blocks, strict=True))
-
-
-def start(method, seed=0):
-    return NET.init(np.random.default_rng(seed), None if isinstance(method, Dense) else 5)
-
-
-@pytest.mark.parametrize("method", METHODS, ids=str)
+@pytest.mark.parametrize("method", TRAINING, ids=str)
 def test_any_integrator_trains_a_network(method):
     records = list(train(NET, start(method), two_clouds(), method, 0.2, batch_size=20, epochs=20))
     assert [r.epoch for r in records] == list(range(1, 21))

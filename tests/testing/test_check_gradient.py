@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from own_layers import Without
-from test_layers import Absolute, WithoutSign, own_network
+from own_layers import Absolute, Without, WithoutSign, own_network
 
 from lowrank_ode.nets import Activation, Network, lenet5, mlp
 from lowrank_ode.nets.groups import BlockDiagonal, Grouped
@@ -16,10 +15,12 @@ from lowrank_ode.nets.losses import mean_squares
 from lowrank_ode.testing import GradientFails, check_gradient
 
 RIGHT = {
-    "tanh": mlp([6, 5, 4], "tanh"), "relu": mlp([30, 40, 40, 10]), "softplus": mlp([3, 4, 2], "softplus"),
-    "targets": mlp([6, 5, 4], "tanh", "mean_squares"), "own": own_network(), "single": mlp([3, 2]),
-    "images": Network((8, 8, 2), (Patches(3), Dense(4), MaxPool(), Patches(1, groups=2), Grouped(6, 2),
-                                  Patches(2, groups=3), BlockDiagonal(3, 3), Flatten(), Dense(3))),
+    "tanh": mlp([6, 5, 4], "tanh"), "relu": mlp([30, 40, 40, 10]),
+    "softplus": mlp([3, 4, 2], "softplus"), "targets": mlp([6, 5, 4], "tanh", "mean_squares"),
+    "own": own_network(), "single": mlp([3, 2]),
+    "images": Network((8, 8, 2), (Patches(3), Dense(4), MaxPool(), Patches(1, groups=2),
+                                  Grouped(6, 2), Patches(2, groups=3), BlockDiagonal(3, 3),
+                                  Flatten(), Dense(3))),
     "lenet5": lenet5((16, 16, 1)),
 }
 
@@ -71,7 +72,8 @@ class OfLowRank(Dense):
 
 
 def test_an_error_in_the_tenth_digit_is_seen_by_a_complex_step():
-    with pytest.raises(GradientFails, match=r"gradient of block 1, 5×1, of layer 0: .*complex step"):
+    with pytest.raises(GradientFails,
+                       match=r"gradient of block 1, 5×1, of layer 0: .*complex step"):
         check_gradient(Network((6,), (Shifted(5, "tanh"), Dense(3, "identity"))))
 
 
@@ -81,7 +83,8 @@ def test_an_error_of_weights_of_low_rank_alone_is_seen():
 
 
 def pixels(layer):
-    return Network((8, 8, 1), (Patches(3), Dense(4, "tanh"), layer, Flatten(), Dense(3, "identity")))
+    return Network((8, 8, 1), (Patches(3), Dense(4, "tanh"), layer, Flatten(),
+                               Dense(3, "identity")))
 
 
 @pytest.mark.parametrize("layer, right", [(Absolute(), True), (WithoutSign(), False)])
@@ -103,7 +106,8 @@ def only_real(a):
     return np.arctan(a)
 
 
-@pytest.mark.parametrize("slope, right", [(lambda z: np.cos(z) ** 2, True), (lambda z: 1 - z * z, False)])
+@pytest.mark.parametrize("slope, right", [(lambda z: np.cos(z) ** 2, True),
+                                          (lambda z: 1 - z * z, False)])
 def test_an_activation_of_ones_own(slope, right):
     """arctan' = 1/(1 + a²) = cos² z; planted: that of tanh."""
     for value in (np.arctan, only_real):
@@ -147,7 +151,8 @@ class Short(Dense):
 @pytest.mark.parametrize("net, words", [
     (pixels(Noise()), "net: a loss of .*, and of .* if computed again"),
     (Network((3,), (Short(4, "tanh"), Dense(2))), r"net: gradients of shapes .*\(1, 4\)"),
-    (mlp([3, 4, 2], "tanh", lambda outputs, labels: (0.0, 0 * outputs)), "net: differences tell nothing"),
+    (mlp([3, 4, 2], "tanh", lambda outputs, labels: (0.0, 0 * outputs)),
+     "net: differences tell nothing"),
     (mlp, "net: got function, expected a Network"), (None, "net: got NoneType")], ids=range(5))
 def test_what_cannot_be_checked_is_refused(net, words):
     with pytest.raises(ValueError, match=words):

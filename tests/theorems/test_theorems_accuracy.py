@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from measures import measured_order
+from methods import CAPPED, low_rank, rejects
+from published import published_truncation
 from strategies import random_basis, seeds, spectra
-from test_orthonormal import published_truncation
 
-from lowrank_ode import BUG, DLRT, METHODS, AdaptiveBUG, Dense, LowRank, ProjectorSplitting, evolve
+from lowrank_ode import BUG, DLRT, METHODS, Dense, LowRank, ProjectorSplitting
 from lowrank_ode.integrators import (
-    ABCPSI,
     FactorODE,
-    GeoLoRA,
     MidpointBUG,
     ParallelBUG,
     ParallelBUG2,
@@ -30,7 +30,8 @@ from lowrank_ode.substeps import euler, exact
 from lowrank_ode.testing.bounds import draw_theorem_1
 
 EPS = np.finfo(float).eps
-LOW_RANK = [ProjectorSplitting(), ProjectorSplitting(order=2), BUG(), AdaptiveBUG(0), DLRT(0)]
+# an Euler step is exact for increments
+EXACT = [m for m in low_rank(tol=0) if m.exact_on_rank_r or isinstance(m, DLRT)]
 
 
 # ---------------------------------------------------------------------------------------- exactness
@@ -46,13 +47,11 @@ def reproduces(method, curve, h):
     return norm(method.step(curve.Y0, 0, h, F) - curve.solution(h)) / size
 
 
-@pytest.mark.parametrize("method", LOW_RANK, ids=str)
+@pytest.mark.parametrize("method", EXACT, ids=str)
 @given(spectra(4), seeds, st.integers(4, 12), st.integers(4, 12))
 def test_rank_r_curves_are_reproduced_exactly(method, sigma, seed, m, n):
-    """[LO14, CL22, CKL22] For spectra down to 0. The bases turn by at most 0.5, so V(h)ᵀV(0),
-    U(h)ᵀU(0) have condition below 1/cos 0.5."""
-    # an Euler step of an increment is exact
-    assert method.exact_on_rank_r or isinstance(method, DLRT)
+    """[LO14, CL22, CKL22, KSW25] For spectra down to 0. The bases turn by at most 0.5, so
+    V(h)ᵀV(0), U(h)ᵀU(0) have condition below 1/cos 0.5."""
     curve = rank_r_curve(np.random.default_rng(seed), m, n, sigma)
     assert reproduces(method, curve, 0.5) <= 50 * EPS * (m + n) / np.cos(0.5)
 
@@ -68,31 +67,16 @@ def test_exactness_fails_for_the_factor_ODE_and_without_its_hypothesis():
     assert norm(Y1 - A1) / norm(A1) > 0.3
 
 
-# -------------------------------------------------------------------------------------------- order
-
-def measured_order(method, problem, steps=(16, 32, 64, 128), T=0.5):
-    errors = []
-    for n in steps:
-        *_, (_, Y) = evolve(method, problem.Y0, problem.F, (0, T), n)
-        errors.append(norm(Y - problem.solution(T)))
-    return -np.polyfit(np.log(steps), np.log(errors), 1)[0]
-
-
 @dataclass(frozen=True)
 class TwoLieSteps(ProjectorSplitting):
     """Planted error: the second half step is the first-order step again, not its adjoint."""
 
     def step(self, Y, t, h, F):
         return self._KSL(self._KSL(Y, t, h / 2, F), t + h / 2, h / 2, F)
-
-
-CAPPED = {"max_rank": 3}
-STEADY = [ProjectorSplitting(), ProjectorSplitting(order=2), BUG(), AdaptiveBUG(0, **CAPPED),
-          DLRT(0, **CAPPED), ABCPSI(0, **CAPPED),
-          GeoLoRA(0, **CAPPED), ProjectedRK(1), ProjectedRK(3)]
-# for tiny singular values
-IRREGULAR = [ParallelBUG(0, **CAPPED), ParallelBUG2(0, **CAPPED),
-             MidpointBUG(0, **CAPPED), ProjectedRK(2)]
+AT_RANK_3 = [m for m in low_rank(tol=0, **CAPPED) if not rejects(m)]
+IRREGULAR = [m for m in AT_RANK_3                           # for tiny singular values
+             if isinstance(m, (ParallelBUG, ParallelBUG2, MidpointBUG)) or m == ProjectedRK(2)]
+STEADY = [m for m in AT_RANK_3 if m not in IRREGULAR]
 
 
 @pytest.mark.parametrize("method, sigma",

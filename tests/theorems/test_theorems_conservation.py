@@ -3,15 +3,12 @@ values (docs/theorems.md)."""
 
 import numpy as np
 import pytest
+from methods import low_rank
 
-from lowrank_ode import BUG, DLRT, AdaptiveBUG, LowRank, ProjectorSplitting, evolve, truncate
+from lowrank_ode import BUG, DLRT, AdaptiveBUG, LowRank, evolve, truncate
 from lowrank_ode.integrators import (
-    ABCPSI,
     FactorDescent,
     GeoLoRA,
-    MidpointBUG,
-    ParallelBUG,
-    ProjectedRK,
 )
 from lowrank_ode.integrators.adaptive_bug import augmented_step
 from lowrank_ode.matrices import dense, norm
@@ -29,9 +26,8 @@ FINE = repeated(rk4, 24)
 
 # ---------------------------------------------------------------------------------- norm and energy
 
-@pytest.mark.parametrize("method", [ProjectorSplitting(solve=FINE), AdaptiveBUG(1e-14, solve=FINE),
-                                    MidpointBUG(1e-14, solve=FINE),
-                                    ABCPSI(1e-14, solve=FINE)], ids=str)
+@pytest.mark.parametrize("method", low_rank("keeps_norm", plain=True, tol=1e-14, solve=FINE),
+                         ids=str)
 @pytest.mark.parametrize("seed", range(3))
 def test_norm_and_energy_of_a_schroedinger_wave_are_kept(method, seed):
     """[LO14, CKL22, CEKL24, KSW25] Re⟨Y, F(Y)⟩ = 0, complex matrices, h = 0.2:
@@ -42,9 +38,9 @@ def test_norm_and_energy_of_a_schroedinger_wave_are_kept(method, seed):
     assert abs(norm(Y1) - norm(p.Y0)) <= 1e-9 and abs(p.energy(Y1) - p.energy(p.Y0)) <= 1e-9
 
 
-@pytest.mark.parametrize("method",
-                         [BUG(FINE), ParallelBUG(1e-14, solve=FINE), GeoLoRA(1e-14), ProjectedRK(2),
-                          AdaptiveBUG(1e-14, solve=euler)], ids=str)
+@pytest.mark.parametrize("method", [
+    *(m for m in low_rank(plain=True, tol=1e-14, solve=FINE) if not m.keeps_norm),
+    AdaptiveBUG(1e-14, solve=euler)], ids=str)
 def test_norm_and_energy_are_lost_by_fixed_rank_and_parallel_BUG_and_with_euler_substeps(method):
     p = schroedinger(np.random.default_rng(0), 20)
     Y1 = method.step(p.Y0, 0, 0.2, p.F)

@@ -3,23 +3,22 @@ network (docs/theorems.md)."""
 
 import numpy as np
 import pytest
+from derivatives import draw as draw_network
+from derivatives import inner
 from hypothesis import given
 from hypothesis import strategies as st
+from methods import low_rank
 from strategies import seeds
-from test_nets import draw as draw_network
-from test_nets import inner
 
 from lowrank_ode import (
     BUG,
     DLRT,
     AdaptiveBUG,
     DirectSum,
-    ProjectorSplitting,
     best_approximation,
     tangent_projection,
     truncate,
 )
-from lowrank_ode.integrators import ABCPSI, MidpointBUG, ParallelBUG, ProjectedRK
 from lowrank_ode.integrators.adaptive_bug import augmented_step
 from lowrank_ode.integrators.projected import K_field, L_field, S_field
 from lowrank_ode.matrices import H, dense, norm
@@ -99,8 +98,8 @@ def norm_change(method, seed, h=0.2):
     return norm(method.step(Y, 0, h, F)) - norm(Y)
 
 
-KEEPING = [ProjectorSplitting(solve=FINE), ProjectorSplitting(2, FINE), AdaptiveBUG(0, solve=FINE),
-           MidpointBUG(0, solve=FINE), ABCPSI(0, solve=FINE)]
+KEEPING = low_rank("keeps_norm", tol=0, solve=FINE)
+LOSING = [m for m in low_rank(plain=True, tol=0, solve=FINE) if not m.keeps_norm]
 
 
 @pytest.mark.parametrize("method", KEEPING, ids=str)
@@ -111,8 +110,7 @@ def test_the_norm_is_kept_where_the_field_is_orthogonal_to_the_matrix(method):
     assert method.keeps_norm and max(abs(norm_change(method, seed)) for seed in range(12)) <= 2e-11
 
 
-@pytest.mark.parametrize("method", [BUG(FINE), ParallelBUG(0, solve=FINE), ProjectedRK(2),
-                                    AdaptiveBUG(0, solve=euler)], ids=str)
+@pytest.mark.parametrize("method", [*LOSING, AdaptiveBUG(0, solve=euler)], ids=str)
 def test_the_norm_is_not_kept_by_fixed_rank_and_parallel_BUG_nor_with_euler_substeps(method):
     assert np.median([abs(norm_change(method, seed)) for seed in range(12)]) > 1e-4
 
@@ -183,7 +181,8 @@ def test_simultaneous_gradient_steps_on_U_S_V_do_not_follow_the_tangent_projecti
     """GVSᴴ, UᴴGV and GᴴUS move the matrix by GVSᴴSVᴴ + UUᴴGVVᴴ + USSᴴUᴴG to first order; were all
     σ = 1, by P(Y)G + 2UUᴴGVVᴴ.
 
-    Parallel BUG with Euler substeps moves along P(Y)G, cosine 1 (tests/integrators/test_integrators.py).
+    Parallel BUG with Euler substeps moves along P(Y)G, cosine 1
+    (tests/integrators/test_integrators.py).
     """
     rng = np.random.default_rng(seed)
     G = rng.standard_normal((12, 10))

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from methods import low_rank
+from published import published_rank
 from strategies import random_basis, seeds, spectra
-from test_orthonormal import published_rank
 
 from lowrank_ode import (
     BUG,
@@ -21,11 +22,6 @@ from lowrank_ode import (
 )
 from lowrank_ode.integrators import (
     FactorODE,
-    GeoLoRA,
-    MidpointBUG,
-    ParallelBUG,
-    ParallelBUG2,
-    ProjectedRK,
 )
 from lowrank_ode.matrices import dense, norm
 from lowrank_ode.nets import mlp
@@ -153,8 +149,7 @@ def symmetric_start(rng, n, d, skew):
     return LowRank(Q, np.diag(np.abs(d)), Q * np.where(d < 0, -1, 1))
 
 
-METHODS_BY_SYMMETRY = [BUG(), AdaptiveBUG(0), DLRT(0), ParallelBUG(0), GeoLoRA(0), ParallelBUG2(0),
-                       MidpointBUG(0), ProjectedRK(2)]
+METHODS_BY_SYMMETRY = low_rank("keeps_symmetry", plain=True, tol=0)
 
 
 @pytest.mark.parametrize("skew", [False, True], ids=["symmetric", "skew"])

@@ -3,7 +3,8 @@
 
 import numpy as np
 import pytest
-from test_theorems_accuracy import CAPPED, measured_order
+from measures import measured_order
+from methods import CAPPED
 
 from lowrank_ode import (
     BUG,
