@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from test_training import NET, start, two_clouds
+from clouds import NET, start, two_clouds
 
 from figures import _training
 from lowrank_ode import DLRT

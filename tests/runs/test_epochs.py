@@ -1,7 +1,7 @@
 """What an epoch is: all examples once, in an order of its own, by the generator of the run."""
 
 import numpy as np
-from test_training import NET, equal, start, two_clouds
+from clouds import NET, equal, start, two_clouds
 
 from lowrank_ode import DLRT
 from lowrank_ode.training import train
