@@ -18,7 +18,7 @@ import numpy as np
 
 from . import _style, compress_only, retrain
 from ._compression import LOOKS, LOW_RANK, stored
-from ._run import SCALES
+from ._places import SCALES
 
 SETTINGS = {scale: {"points": 0.005, "results": scale} for scale in SCALES}
 HEAD = ("| network | method | grid | each net: compression, % | test accuracy minus dense, points "

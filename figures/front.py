@@ -11,16 +11,15 @@ validation images, a sixth of the training set. Default: 5,000 real MNIST images
 few for dropping to show, not to be compared with the published numbers; --full: MNIST. One seed.
 """
 
-from pathlib import Path
-
 import numpy as np
 
 from lowrank_ode.compression import count_weights
 from lowrank_ode.data import load
 from lowrank_ode.integrators import GeoLoRA
-from lowrank_ode.results import read_json
 
 from . import _style
+from ._made import read
+from ._places import found
 from ._published import DENSE_NETS
 from ._training import best_on_validation, dense_start_cut, network
 
@@ -112,5 +111,4 @@ def draw(data):
 def _with_tau(scale):
     if scale == "small":
         return []
-    name = "accuracy_vs_parameters_full.json" if scale == "full" else "accuracy_vs_parameters.json"
-    return [run for run in read_json(Path(__file__).with_name(name))["runs"] if run["tau"]]
+    return [run for run in read(found("accuracy_vs_parameters", scale)[0])["runs"] if run["tau"]]
