@@ -57,7 +57,8 @@ def parsed(argv):
                         "(default 1: no further process)")
     parser.add_argument("--out", metavar="DIR", default="results", help="where all is written, and "
                         "an interrupted run goes on (default: results)")
-    parser.add_argument("--format", choices=("png", "pdf", "svg"), default="png", help="of pictures")
+    parser.add_argument("--format", choices=("png", "pdf", "svg"), default="png",
+                        help="of pictures")
     parser.add_argument("--redraw", action="store_true", help="draw from the JSON there is, in DIR "
                         "or committed; compute nothing")
     parser.add_argument("--verify", action="store_true", help="compute all anew, in DIR/verify; "

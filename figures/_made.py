@@ -22,14 +22,14 @@ THREADS = "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"
 def made():
     """Of results of this process: the code, by its commit and whether it was as committed, the
     versions, and the BLAS threads of a process."""
-    return {**(code(FOLDER.parent) if is_checkout() else {}), "lowrank_ode": lowrank_ode.__version__,
-            "python": platform.python_version(), "numpy": np.__version__,
-            "scipy": scipy.__version__, "threads": _threads()}
+    return {**(code(FOLDER.parent) if is_checkout() else {}),
+            "lowrank_ode": lowrank_ode.__version__, "python": platform.python_version(),
+            "numpy": np.__version__, "scipy": scipy.__version__, "threads": _threads()}
 
 
 @lru_cache
 def code(root):
-    """{"commit": …, "clean": …} of a git checkout, as it was when asked first; clean: all its Python
+    """{"commit": …, "clean": …} of a git checkout, as it was when asked first; clean: all Python
     files are as committed. {} if git does not say."""
     def git(*words):
         return subprocess.run(["git", "-C", str(root), *words], check=True, text=True,
@@ -43,7 +43,7 @@ def code(root):
 
 def _threads():
     said = [os.environ[name] for name in THREADS if os.environ.get(name, "").isdigit()]
-    return 1 if joblib.effective_n_jobs() > 1 else int(said[0]) if said else os.cpu_count()
+    return 1 if joblib.effective_n_jobs(None) > 1 else int(said[0]) if said else os.cpu_count()
 
 
 def computed_at(data):

@@ -1,8 +1,9 @@
 """How results are computed, resumed, and how a figure is made from them.
 
 A figure module has SETTINGS[scale], compute(settings, run) → dict and draw(data) → Figure;
-run(function, jobs) → results is `run_jobs`, with its folder NAME.jobs beside the JSON. CLAIMS[scale]
-are functions data → bool, true of the results. All is written to the folder of `writing_to`.
+run(function, jobs) → results is `run_jobs`, with its folder NAME.jobs beside the JSON.
+CLAIMS[scale] are functions data → bool, true of the results. All is written to the folder of
+`writing_to`.
 """
 
 import io

@@ -8,15 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from figures import _run, rank_evolution
+from figures import __main__, _run, rank_evolution
 from figures.__main__ import NAMES, main
-from lowrank_ode.results import read_json
 
 MODULES = [importlib.import_module(f"figures.{name}") for name in NAMES]
 
 
 def stored(name, scale="default"):
-    return read_json(_run.paths(name, scale)[0])
+    return _run.read(_run.paths(name, scale)[0])
 
 
 def robust_to_small_singular_values(data):
@@ -196,25 +195,24 @@ def test_the_command_refuses_unknown_figures(capsys):
 
 def test_what_times_the_machine_runs_only_if_it_is_named_or_with_clock(monkeypatch):
     ran = []
-    monkeypatch.setattr(_run, "produce", lambda module, scale: ran.append(module) or {})
-    monkeypatch.setattr(_run, "tables", lambda module, data: {})
+    monkeypatch.setattr(__main__, "drawn", lambda name, *_: ran.append(name) or {"scale": "small"})
     for options, expected in (([], set(NAMES) - {"ablation", "scaling", "timings"}),
                               (["timings", "orders"], {"timings", "orders"}),
                               (["--clock"], set(NAMES))):
         for scale in ([], ["--small"]):
-            main([*options, *scale])
-            assert {module.__name__ for module in ran} == {f"figures.{name}" for name in expected}
+            main([*options, *scale, "--redraw"])
+            assert set(ran) == expected and len(ran) == len(expected)
             ran.clear()
 
 
 def test_the_command_prints_the_tables_of_a_figure(capsys, monkeypatch):
     monkeypatch.setattr(_run, "redraw",
-                        lambda module, scale: stored(module.__name__.rpartition(".")[2]))
+                        lambda module, *_: stored(module.__name__.rpartition(".")[2]))
     main(["timings", "--redraw"])
     printed = capsys.readouterr().out
     pages = [path.read_text("utf-8") for path in _run.FOLDER.glob("timings*.md")]
     assert len(pages) == 4 and all(page in printed for page in pages)
     assert "PyTorch / DLRT" in printed
     main(["orders", "--redraw"])
-    picture = os.path.relpath(_run.FOLDER / "orders.png")
+    picture = os.path.join("results", "orders.png")
     assert capsys.readouterr().out == f"orders: {picture}\n"

@@ -11,7 +11,6 @@ from figures._compression import METHODS, rewound, size
 from lowrank_ode.compression import svd
 from lowrank_ode.matrices import DirectSum, best_approximation
 from lowrank_ode.nets import lenet5
-from lowrank_ode.results import read_json
 
 LEAST = 0.1             # of the numbers: below, nothing is claimed
 
@@ -21,7 +20,7 @@ def scales(name):
 
 
 def stored(name, scale="default"):
-    return read_json(_run.paths(name, scale)[0])
+    return _run.read(_run.paths(name, scale)[0])
 
 
 def rejects(holds, data, *plants):

@@ -6,13 +6,12 @@ import copy
 import pytest
 
 from figures import _run, svd_pruning
-from lowrank_ode.results import read_json
 
 SCALES = ["default", "full"]
 
 
 def stored(scale):
-    return read_json(_run.paths("svd_pruning", scale)[0])
+    return _run.read(_run.paths("svd_pruning", scale)[0])
 
 
 def claim_holds(data):

@@ -19,11 +19,10 @@ from figures import (
 )
 from figures import what_matters as ablation
 from figures._published import DENSE_NETS
-from lowrank_ode.results import read_json
 
 
 def stored(module, scale="default"):
-    return read_json(_run.paths(module.__name__.rpartition(".")[2], scale)[0])
+    return _run.read(_run.paths(module.__name__.rpartition(".")[2], scale)[0])
 
 
 def tau_trades_weights_for_accuracy(data):
@@ -124,7 +123,7 @@ def ahead(data):
 
 
 def test_lenet5_on_full_mnist_is_ahead_of_every_published_network_but_the_smallest():
-    data = read_json(_run.paths("lenet5_table", "full")[0])
+    data = _run.read(_run.paths("lenet5_table", "full")[0])
     assert data["settings"] == lenet5_table.SETTINGS["full"]
     assert ahead(data) == [row["theta"] for row in data["published"]][:-1]
     for run in data["runs"]:                                # planted: a percentage point less
@@ -141,7 +140,7 @@ def not_matched(data, same_width):
 
 
 def test_on_full_mnist_there_is_a_network_of_fixed_rank_for_every_published_one():
-    data = read_json(_run.paths("front", "full")[0])
+    data = _run.read(_run.paths("front", "full")[0])
     assert data["settings"] == front.SETTINGS["full"]
     assert not_matched(data, False) == set()
     assert not_matched(data, True) == {(784, 0.03), (784, 0.05)}
@@ -151,7 +150,7 @@ def test_on_full_mnist_there_is_a_network_of_fixed_rank_for_every_published_one(
 
 
 def test_on_full_mnist_fixed_ranks_are_ahead_of_tau_and_dropped_inputs_of_all_inputs():
-    fixed, adaptive = (read_json(_run.paths(name, "full")[0])
+    fixed, adaptive = (_run.read(_run.paths(name, "full")[0])
                        for name in ("front", "accuracy_vs_parameters"))
     assert adaptive["settings"] == accuracy_vs_parameters.SETTINGS["full"]
 
@@ -171,7 +170,7 @@ def test_on_full_mnist_fixed_ranks_are_ahead_of_tau_and_dropped_inputs_of_all_in
 
 def test_on_full_mnist_ranks_with_tau_are_lower_than_published_at_first_only_and_less_accurate():
     """But for the smallest. Planted: first and last taken for each other; accuracies lowered."""
-    data = read_json(_run.paths("accuracy_vs_parameters", "full")[0])
+    data = _run.read(_run.paths("accuracy_vs_parameters", "full")[0])
     runs = [run for run in data["runs"] if run["tau"]]
 
     def ranks(tau, holds):
@@ -194,7 +193,7 @@ def test_on_full_mnist_ranks_with_tau_are_lower_than_published_at_first_only_and
 
 
 def test_on_full_mnist_too_decay_stalls_the_factors_only():
-    data = read_json(_run.paths("robust_initialisation", "full")[0])
+    data = _run.read(_run.paths("robust_initialisation", "full")[0])
     assert data["settings"] == robust_initialisation.SETTINGS["full"]
     assert {len(runs) for found in data["accuracy"].values()
             for runs in found.values()} == {len(data["settings"]["seeds"])}

@@ -5,14 +5,13 @@ import copy
 import pytest
 
 from figures import _run, trp
-from lowrank_ode.results import read_json
 
 SCALES = [scale for scale in ("default", "full") if _run.paths("trp", scale)[0].exists()]
 LOW = range(4, 9)       # ranks of every layer
 
 
 def stored(scale):
-    return read_json(_run.paths("trp", scale)[0])
+    return _run.read(_run.paths("trp", scale)[0])
 
 
 def gains(data, choose, other="SVD"):
