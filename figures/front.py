@@ -112,3 +112,20 @@ def _with_tau(scale):
     if scale == "small":
         return []
     return [run for run in read(found("accuracy_vs_parameters", scale)[0])["runs"] if run["tau"]]
+
+
+def not_matched(data, same_width):
+    """(width, τ) of published networks that none here matches: no more weights, as accurate."""
+    every = {(width, tau) for width in (500, 784) for _, _, tau in published(width)}
+    return every - {(width, tau) for run in data["runs"]
+                    for width in ([run["width"]] if same_width else (500, 784))
+                    for tau in matched(run, width)}
+
+
+def there_is_one_for_every_published_network(data):
+    """Of the same width but for the two largest."""
+    return (not_matched(data, False) == set()
+            and not_matched(data, True) == {(784, 0.03), (784, 0.05)})
+
+
+CLAIMS = {"full": (there_is_one_for_every_published_network,)}
