@@ -98,34 +98,43 @@ def listed(name):
 
 
 def run(args):
-    from ._beside import beside, committed, failing, line
-    from ._pages import render
+    """All figures, and what is said of them at the end, or when it comes to an end."""
     names = args.names or [name for name in NAMES if args.clock or name not in CLOCK]
     modules = {name: importlib.import_module(f"figures.{name}") for name in names}
     out = FOLDER if args.commit else Path(args.out) / ("verify" if args.verify else "")
     lines, wrong = [], []
-    with writing_to(out, *([] if args.commit or args.verify else [FOLDER])):
-        if args.verify:
-            forget(out)
-        for name, module in modules.items():
-            before = committed(name, args.scale)        # --commit writes over it
-            data = drawn(name, module, args, out)
-            found, fails = beside(data, before), failing(module, data)
-            lines.append(line(name, found, fails))
-            wrong += [name] if found[0] == "different" or fails else []
-    if args.commit:
-        render()
-    if not args.redraw and args.scale != "small":
-        print("yours beside the committed:", *lines, sep="\n")
+    if args.verify:
+        forget(out)
+    try:
+        with writing_to(out, *([] if args.commit or args.verify else [FOLDER])):
+            for name, module in modules.items():
+                line, is_right = drawn_and_judged(name, module, args, out)
+                lines += [line] if line else []
+                wrong += [] if is_right else [name]
+    finally:
+        if lines:
+            print("yours beside the committed:", *lines, sep="\n")
     if args.verify:
         shutil.rmtree(out / "networks.jobs", ignore_errors=True)
         if wrong:
             sys.exit(f"not verified: {', '.join(wrong)}")
 
 
+def drawn_and_judged(name, module, args, out):
+    """A figure; of a computed one a line for the end, and whether all is as it should be."""
+    from ._beside import beside, committed, failing, line
+    before = committed(name, args.scale)                # --commit writes over it
+    data = drawn(name, module, args, out)
+    if args.redraw or args.scale == "small":
+        return None, True
+    found, fails = beside(data, before), failing(module, data)
+    return line(name, found, fails), found[0] != "different" and not fails
+
+
 def drawn(name, module, args, out):
     """Compute and draw a figure, or draw it only, and print its tables; returns its data."""
     from ._jobs import processes
+    from ._pages import render
     from ._run import produce, redraw, tables
     start = time.perf_counter()
     if args.redraw:
@@ -135,6 +144,8 @@ def drawn(name, module, args, out):
             data = produce(module, args.scale, args.format)
         source = data.get("data", "made by the problem itself")
         print(f"{name}: data: {source}; {time.perf_counter() - start:.0f} s", flush=True)
+    if args.commit:
+        render()
     picture = os.path.relpath(paths(name, args.scale, out)[1].with_suffix(f".{args.format}"))
     print(f"{name}: {picture}", *tables(module, data).values(), sep="\n\n", flush=True)
     return data

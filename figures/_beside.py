@@ -44,7 +44,14 @@ def failing(module, data):
     """Names of those of CLAIMS[scale], functions of the results, that do not hold; None if nothing
     is claimed of this scale."""
     claims = getattr(module, "CLAIMS", {}).get(data["scale"], ())
-    return [claim.__name__ for claim in claims if not claim(data)] if claims else None
+    return [claim.__name__ for claim in claims if not _holds(claim, data)] if claims else None
+
+
+def _holds(claim, data):
+    try:
+        return claim(data)
+    except (ArithmeticError, LookupError, StopIteration, ValueError):   # not even to be asked
+        return False
 
 
 def committed(name, scale):

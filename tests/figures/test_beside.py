@@ -41,6 +41,14 @@ def starts_at_one(data):
     return data["runs"][0]["values"][0] == 1.0
 
 
+def starts_at_two(data):
+    return data["runs"][0]["values"][0] == 2.0
+
+
+def cannot_be_asked(data):
+    return data["runs"][1] is None
+
+
 CLAIMS = {"default": (starts_at_one,)}
 
 
@@ -175,10 +183,10 @@ def test_nothing_committed_nothing_claimed_and_a_claim_that_fails(planted, capsy
     (planted / "source/figures/test_beside.json").unlink()
     main("--verify")
     assert verdict(capsys) == "nothing committed; its claims hold"
-    monkeypatch.setitem(CLAIMS, "default", (starts_at_one, of_another_kind))
+    monkeypatch.setitem(CLAIMS, "default", (starts_at_one, starts_at_two, cannot_be_asked))
     with pytest.raises(SystemExit, match=r"^not verified: test_beside$"):
         main("--verify")
-    assert verdict(capsys) == "nothing committed; FAILS: of_another_kind"
+    assert verdict(capsys) == "nothing committed; FAILS: starts_at_two, cannot_be_asked"
 
 
 def test_verify_uses_nothing_that_was_there_but_jobs_of_an_interrupted_one(planted, monkeypatch):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 import test_beside
@@ -15,6 +16,7 @@ from test_beside import main, planted  # noqa: F401
 
 from figures import _made, _places, _run
 from figures.__main__ import NAMES
+from figures._jobs import run_jobs
 from lowrank_ode.results import read_json, write_json
 
 ROOT = Path(__file__).parent.parent.parent
@@ -132,6 +134,20 @@ def test_what_another_figure_has_left_is_of_this_run_and_else_committed(planted)
         assert _places.found("test_beside", "default") == [mine, committed]
         assert _places.places()[0] == planted / "here/results"
     assert _places.found("test_beside", "default") == [committed]
+
+
+def place(k):
+    return f"{k}: {_places.places()[0]}"
+
+
+def test_jobs_know_where_results_lie_wherever_they_run(tmp_path):
+    """Planted: none said, it is where results are committed."""
+    jobs = {f"{k}": {"k": k} for k in range(9)}
+    for name in ("a", "b"):
+        with joblib.parallel_config("threading", n_jobs=2), _places.writing_to(tmp_path / name):
+            assert list(run_jobs(place, jobs, tmp_path / f"{name}.jobs").values()) == [
+                f"{k}: {tmp_path / name}" for k in range(9)]
+    assert place(1) == f"1: {_places.FOLDER}"
 
 
 def test_from_any_folder_with_a_checkout_that_is_read_only(tmp_path):

@@ -20,7 +20,7 @@ from .mutants import CONFIG, ROOT
 PATIENCE = 20                                           # seconds for a test; the longest takes 3
 LEFT_OUT = (            # to notice a changed text is no merit; and processes that start others
     "tests/docs/test_docs.py", "tests/docs/test_layout.py", "tests/docs/test_mutation.py",
-    "tests/figures/test_jobs.py", "tests/figures/test_runs.py")
+    "tests/figures/test_jobs.py", "tests/figures/test_made.py", "tests/figures/test_runs.py")
 
 
 class Watch:
