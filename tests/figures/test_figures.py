@@ -28,8 +28,9 @@ def held(name, scale="default"):
 @pytest.mark.parametrize("module", MODULES, ids=lambda m: m.__name__)
 def test_the_claims_of_a_figure_hold_for_the_committed_results(module):
     name = module.__name__.rpartition(".")[2]
-    for scale in getattr(module, "CLAIMS", {}):
-        held(name, scale)
+    for scale in module.CLAIMS:
+        if _run.paths(name, scale)[0].exists():
+            held(name, scale)
 
 
 def test_singular_values_claim():
