@@ -143,7 +143,7 @@ def draw(data):
 
 
 def what_some_reach_at_once_others_do_not_reach_by_retraining(data):
-    """Run by run: PCA and ALDS without retraining against the others after a third of the epochs."""
+    """Run by run: PCA and ALDS not retrained, against the others after a third of the epochs."""
     epochs = {run["net"]: data["settings"]["train"][run["net"]]["epochs"] for run in data["runs"]}
     return all(compression(run, run["methods"][good][0])
                > compression(run, run["methods"][other][-1])
