@@ -32,11 +32,13 @@ from lowrank_ode.data import hold_out, load
 from lowrank_ode.integrators import GeoLoRA, ProjectedRK
 from lowrank_ode.matrices import DirectSum
 from lowrank_ode.nets import lenet5
-from lowrank_ode.results import read_json, write_whole
+from lowrank_ode.results import write_whole
 from lowrank_ode.substeps import euler
 from lowrank_ode.training import ranks, train
 
-from ._run import FOLDER, paths, produce
+from ._made import read
+from ._places import found, places
+from ._run import name_of, produce
 from ._training import network
 
 HELD_OUT = 0.1
@@ -56,11 +58,10 @@ LOOKS = {"SVD": ("#9ecae1", "s"), "SVD-Energy": ("#4292c6", "o"), "SVD-Nuclear":
 
 
 def stored(module, scale):
-    """The results of a figure, or, if they are not there or of other settings, computed."""
-    path, _ = paths(module.__name__.rpartition(".")[2], scale)
-    if path.exists():
-        data = read_json(path)
-        if data["settings"] == module.SETTINGS[scale]:
+    """The results of a figure, of this run or committed, or, if they are not there or of other
+    settings, computed."""
+    for path in found(name_of(module), scale):
+        if (data := read(path))["settings"] == module.SETTINGS[scale]:
             return data
     return produce(module, scale)
 
@@ -104,10 +105,11 @@ def last(case, net, start, data, method, **options):
 
 
 def dense_network(case):
-    """The trained dense network of a case, from figures/networks.jobs, where it is kept if it was
-    trained before. Remove that folder to have them trained anew."""
+    """The trained dense network of a case, from the folder networks.jobs beside the results, where
+    it is kept if it was trained before. Remove that folder to have them trained anew."""
     name = hashlib.sha256(json.dumps(case, sort_keys=True).encode()).hexdigest()[:20]
-    path = FOLDER / "networks.jobs" / f"{name}.npz"
+    kept = [folder / "networks.jobs" / f"{name}.npz" for folder in places()]
+    path = next((path for path in kept if path.exists()), kept[0])
     if not path.exists():
         net, start, data, _ = problem(case)
         blocks, file = last(case, net, start, data, Dense(euler)).blocks, io.BytesIO()

@@ -13,6 +13,8 @@ from tqdm import tqdm
 
 from lowrank_ode.results import check_writable, read_json, write_json
 
+from ._places import places, writing_to
+
 FORMAT = 1
 
 
@@ -50,13 +52,14 @@ def run_jobs(function, jobs, folder):
     questions = {key: _question(function, arguments) for key, arguments in jobs.items()}
     results = {key: _read(path, questions[key]) for key, path in paths.items() if path.exists()}
     missing, failures = [key for key in jobs if key not in results], {}
+    here = places()                             # tasks are taken in other threads, too
     for key in missing:
         check_writable(paths[key])
 
     def tasks():
         for key in missing:
             if not any(failures.values()):
-                yield delayed(_answer)(key, function, questions[key], paths[key])
+                yield delayed(_answer)(key, function, questions[key], paths[key], here)
 
     # batch_size: no long job waits behind others of a batch
     outcomes = Parallel(return_as="generator_unordered", batch_size=1)(tasks())
@@ -102,11 +105,12 @@ def _question(function, arguments):
                          f"{error}") from error
 
 
-def _answer(key, function, question, path):
+def _answer(key, function, question, path, here):
     """(key, result, None, False), the result being written; or (key, None, what went wrong, whether
     other jobs would meet it too)."""
     try:
-        write_json(path, {**question, "result": function(**question["arguments"])})
+        with writing_to(*here):                 # in a process of its own, too
+            write_json(path, {**question, "result": function(**question["arguments"])})
         return key, read_json(path)["result"], None, False
     except KeyboardInterrupt:
         raise

@@ -2,11 +2,11 @@
 `<!-- end -->` is the file NAME.md."""
 
 import re
-from pathlib import Path
 
 from lowrank_ode.results import write_whole
 
-FOLDER = Path(__file__).parent
+from ._places import FOLDER
+
 PAGES = sorted((FOLDER.parent / "docs").glob("*.md"))
 
 
@@ -21,5 +21,6 @@ def with_tables(text, folder=FOLDER):
 def render():
     for page in PAGES:
         text = page.read_text("utf-8")
-        if with_tables(text) != text:
-            write_whole(page, with_tables(text).encode())
+        rendered = with_tables(text, FOLDER)
+        if rendered != text:
+            write_whole(page, rendered.encode())

@@ -85,3 +85,12 @@ def draw(data):
     panels[0].invert_yaxis()
     panels[1].legend(fontsize=7.5, loc="lower right")
     return figure
+
+
+def each_is_worth_its_price(data):
+    """5 % or more at two points, by one method at least."""
+    return all(max(sum(x >= WORTH for (who, *_), x in found.items() if who == method)
+                   for method in METHODS) >= 2 for found in worth(data).values())
+
+
+CLAIMS = {"default": (each_is_worth_its_price,)}

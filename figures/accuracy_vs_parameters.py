@@ -93,3 +93,15 @@ def draw(data):
     panels[0].set_ylabel("test accuracy, %")
     panels[0].legend(loc="lower right", fontsize=7.5)
     return figure
+
+
+def tau_trades_weights_for_accuracy(data):
+    dense, *runs = data["runs"]
+    weights = [run["weights"]["eval_KV"] for run in (dense, *runs)]
+    accuracy = [run["accuracy"] for run in (dense, *runs)]
+    half = next((k for k, count in enumerate(weights) if count <= 0.5 * weights[0]), 0)
+    return (weights == sorted(weights, reverse=True) and weights[-1] <= 0.1 * weights[0]
+            and accuracy[-1] >= accuracy[0] - 0.06 and accuracy[half] >= accuracy[0] - 0.02)
+
+
+CLAIMS = {"default": (tau_trades_weights_for_accuracy,)}

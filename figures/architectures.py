@@ -163,3 +163,22 @@ def draw(data):
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=6,
                   fontsize=7.5)
     return figure
+
+
+def published_savings_are_reached(data):
+    """Each in prediction is one of ours, at the largest share that has it."""
+    step = 1 / data["settings"]["grid"]
+    for row in data["rows"]:
+        if row["share"] is None or not row["published"] <= row["here"] <= row["at rank one"]:
+            return False
+        if saving(NETS[row["net"]](), row["what"], row["share"] + step)[0] >= row["published"]:
+            return False
+    return True
+
+
+def those_for_training_are_not(data):
+    return all(row["beside here"] < row["bound"] < row["beside"][1]
+               for row in data["rows"] if row["bound"] is not None)
+
+
+CLAIMS = {"default": (published_savings_are_reached, those_for_training_are_not)}

@@ -93,3 +93,16 @@ def draw(data):
               xlabel="share of the draws with a smaller ratio", ylim=(1e-4, 2))
     right.legend(loc="lower right")
     return figure
+
+
+def stays_below_the_bound(data):
+    bound = np.sum(list(data["run"]["terms"].values()), axis=0)
+    return (np.array(data["run"]["error"]) <= bound).all()
+
+
+def the_bound_is_nearly_attained(data):
+    return (all(0.9 <= max(values) <= 1 + 1e-9 for values in data["ratios"].values())
+            and (np.array(data["ratios"]["Theorem 1, DLRT"]) > 0.3).mean() > 0.1)
+
+
+CLAIMS = {"default": (stays_below_the_bound, the_bound_is_nearly_attained)}

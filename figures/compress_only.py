@@ -156,3 +156,34 @@ def draw(data):
     figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=8,
                   fontsize=7.5)
     return figure
+
+
+LEAST = 0.1             # of the numbers: below, nothing is claimed
+
+
+def equal_errors_keep_more_than_equal_energies_and_these_than_equal_ranks(data):
+    """Run by run, at every budget that all of them can meet."""
+    seen = 0
+    for run in data["runs"]:
+        names = "SVD", "SVD-Energy", "ALDS root", "ALDS √k"
+        for rows in zip(*(run["methods"][name] for name in names), strict=True):
+            if None not in rows and rows[0]["budget"] >= LEAST:
+                ranks, energies, *errors = (row["test"] for row in rows)
+                seen += 1
+                if not (ranks <= energies < min(errors)):
+                    return False
+    return seen >= 3 * len(data["runs"])
+
+
+def a_smaller_start_ends_with_a_lower_stable_rank(data):
+    """In the first layer, seed by seed."""
+    ends = {(run["net"], run["start"], run["seed"]): run["dense"]["stable ranks"][1][0]
+            for run in data["runs"]}
+    pairs = [(end, ends[net, "large", seed]) for (net, start, seed), end in ends.items()
+             if start == "small"]
+    return len(pairs) == len(data["runs"]) / 2 and all(small < large for small, large in pairs)
+
+
+CLAIMS = dict.fromkeys(("default", "full"), (
+    equal_errors_keep_more_than_equal_energies_and_these_than_equal_ranks,
+    a_smaller_start_ends_with_a_lower_stable_rank))

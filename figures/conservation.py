@@ -76,3 +76,22 @@ def draw(data):
                        label="Σ tail² of adaptive BUG")
     panels[0].legend(loc="lower right", ncols=2, fontsize=7.5)
     return figure
+
+
+def some_keep_norm_and_energy(data):
+    for what in ("square", "energy"):
+        size = {name: np.abs(run[what]).max() for name, run in data["runs"].items()}
+        if (size["projector splitting"] >= 1e-10
+                or max(size["adaptive BUG"], size["midpoint BUG"]) >= 0.01
+                or min(size["BUG"], size["parallel BUG"]) <= 0.1):
+            return False
+    return True
+
+
+def adaptive_bug_loses_what_is_cut_off(data):
+    lost = np.array(data["tails"])
+    return (np.abs(lost + data["runs"]["adaptive BUG"]["square"]).max() < 1e-10
+            and lost[-1] > 1e-4)
+
+
+CLAIMS = {"default": (some_keep_norm_and_energy, adaptive_bug_loses_what_is_cut_off)}

@@ -11,16 +11,15 @@ validation images, a sixth of the training set. Default: 5,000 real MNIST images
 few for dropping to show, not to be compared with the published numbers; --full: MNIST. One seed.
 """
 
-from pathlib import Path
-
 import numpy as np
 
 from lowrank_ode.compression import count_weights
 from lowrank_ode.data import load
 from lowrank_ode.integrators import GeoLoRA
-from lowrank_ode.results import read_json
 
 from . import _style
+from ._made import read
+from ._places import found
 from ._published import DENSE_NETS
 from ._training import best_on_validation, dense_start_cut, network
 
@@ -112,5 +111,21 @@ def draw(data):
 def _with_tau(scale):
     if scale == "small":
         return []
-    name = "accuracy_vs_parameters_full.json" if scale == "full" else "accuracy_vs_parameters.json"
-    return [run for run in read_json(Path(__file__).with_name(name))["runs"] if run["tau"]]
+    return [run for run in read(found("accuracy_vs_parameters", scale)[0])["runs"] if run["tau"]]
+
+
+def not_matched(data, same_width):
+    """(width, τ) of published networks that none here matches: no more weights, as accurate."""
+    every = {(width, tau) for width in (500, 784) for _, _, tau in published(width)}
+    return every - {(width, tau) for run in data["runs"]
+                    for width in ([run["width"]] if same_width else (500, 784))
+                    for tau in matched(run, width)}
+
+
+def there_is_one_for_every_published_network(data):
+    """Of the same width but for the two largest."""
+    return (not_matched(data, False) == set()
+            and not_matched(data, True) == {(784, 0.03), (784, 0.05)})
+
+
+CLAIMS = {"full": (there_is_one_for_every_published_network,)}

@@ -131,3 +131,22 @@ def draw(data):
     panels[1, 1].set_xlabel("rank r")
     panels[0, 1].legend(fontsize=7.5)
     return figure
+
+
+def comes_near_the_best_approximation(data):
+    """All but DLRT."""
+    return all(distances[-1] <= 3 * layer["floor"] and distances[-1] < distances[0] / 10
+               for layer in data["layers"] for name, distances in layer["against_h"].items()
+               if name != "DLRT")
+
+
+def euler_is_of_order_one(data):
+    """And jumps where it is unstable: from h = 3/λ on errors are ten times those of all h below
+    2/λ, the limit; just above it they need not be."""
+    h, limit = np.array(data["h"]), 2 / data["largest_curvature"]
+    euler = np.array(data["layers"][1]["against_h"]["DLRT"])
+    return (abs(np.log2(euler[-2] / euler[-1]) - 1) < 0.1
+            and min(euler[h > 1.5 * limit]) > 10 * max(euler[h < limit]))
+
+
+CLAIMS = {"default": (comes_near_the_best_approximation, euler_is_of_order_one)}

@@ -8,6 +8,7 @@ was said before, and what the arrays took. Step sizes were found in trials.
 """
 
 import tracemalloc
+from itertools import pairwise
 
 from lowrank_ode.integrators import BY_NAME
 from lowrank_ode.nets import buffers
@@ -71,3 +72,15 @@ def draw(data):
     panels[0].set_ylabel("loss, over that of the start")
     panels[1].legend(fontsize=7)
     return figure
+
+
+def every_loss_falls(data):
+    return all(later < sooner for net in data["nets"].values() for method in METHODS
+               for sooner, later in pairwise(net[method]["losses"]))
+
+
+def no_more_memory_is_taken_than_was_said(data):
+    return all(net["taken"] <= net["said"] <= 3 * net["taken"] for net in data["nets"].values())
+
+
+CLAIMS = {"default": (every_loss_falls, no_more_memory_is_taken_than_was_said)}

@@ -107,3 +107,23 @@ def draw(data):
     ax.margins(y=0.1)
     ax.legend(loc="lower right", fontsize=8)
     return figure
+
+
+def nine_of_ten_weights_go(data):
+    rows = {row["theta"]: row for row in ours(data)}
+    ratios = [row["corrected"] / row["weights"] for row in data["published"]]
+    return (rows[0.2]["weights"] <= 0.1 * rows[None]["weights"]
+            and rows[0.2]["accuracy"] >= rows[None]["accuracy"] - 1.5
+            and 1.5 <= min(ratios) and max(ratios) <= 2.7)
+
+
+def is_ahead_of_every_published_network_but_the_smallest(data):
+    """One here has no more weights and is more accurate."""
+    here = [row for row in ours(data) if row["theta"]]
+    ahead = [any(own["weights"] <= row["corrected"] and own["accuracy"] > row["accuracy"]
+                 for own in here) for row in data["published"]]
+    return ahead == [True] * (len(ahead) - 1) + [False]
+
+
+CLAIMS = {"default": (nine_of_ten_weights_go,),
+          "full": (is_ahead_of_every_published_network_but_the_smallest,)}

@@ -71,3 +71,20 @@ def draw(data):
         ax.set_ylabel("error at t = 1 / best error")
     panels[0, 0].legend(loc="upper left", fontsize=7.5)
     return figure
+
+
+def stays_within_a_tenth_of_the_best(data):
+    """For h ≤ 1/4."""
+    return all(error >= panel["best"] and (k == 0 or error <= 1.1 * panel["best"])
+               for panel in data["panels"] for name, found in panel["errors"].items()
+               if name != "S⁻¹ factor ODE" for k, error in enumerate(found))
+
+
+def the_factor_ode_errs_far_more(data):
+    """With the smaller noise."""
+    return all(min(panel["errors"]["S⁻¹ factor ODE"]) / panel["best"]
+               > (80 if panel["rank"] == 10 else 500)
+               for panel in data["panels"] if panel["noise"] == 1e-6)
+
+
+CLAIMS = {"default": (stays_within_a_tenth_of_the_best, the_factor_ode_errs_far_more)}

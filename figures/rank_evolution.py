@@ -97,3 +97,30 @@ def draw(data):
     panels[2].set(title="test accuracy", xlabel="epoch", ylabel="%")
     panels[2].legend(loc="lower right")
     return figure
+
+
+def ranks_are_found_in_a_hundred_steps(data):
+    """To 5 % of the rank at the start, while the accuracy still rises; the larger τ, the lower."""
+    final, still = {}, 0.05 * data["settings"]["start_rank"]
+    for name in ("0.05", "0.15"):
+        last = data["runs"][name]["records"][-1]
+        early = next(record for record in data["runs"][name]["records"] if record["step"] >= 100)
+        final[name] = np.array(last["ranks"])
+        if (early["step"] != 100 or (np.array(early["ranks"]) - final[name] > still).any()
+                or last["accuracy"] <= early["accuracy"]):
+            return False
+    return ((final["0.15"] < final["0.05"]).all()
+            and (final["0.05"] < data["settings"]["start_rank"]).all())
+
+
+def reaches_its_numbers_on_full_mnist(data):
+    last = {name: run["records"][-1] for name, run in data["runs"].items()}
+    return ("60000 train / 10000 test" in data["data"]
+            and last["0.15"]["accuracy"] >= 0.972 and last["0.15"]["epoch"] <= 10
+            and max(last["0.15"]["ranks"]) <= 40
+            and last["0.05"]["accuracy"] >= 0.982 and last["0.05"]["epoch"] <= 30
+            and last["dense"]["accuracy"] >= 0.982)
+
+
+CLAIMS = {"default": (ranks_are_found_in_a_hundred_steps,),
+          "full": (ranks_are_found_in_a_hundred_steps, reaches_its_numbers_on_full_mnist)}

@@ -132,3 +132,22 @@ def draw(data):
     figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=6,
                   fontsize=7.5)
     return figure
+
+
+def equal_ranks_stay_behind_and_others_meet(data):
+    """Run by run after retraining: SVD is last; L-Rank, PCA and ALDS at a fifth of the numbers are
+    within a point."""
+    fifth, seen = data["settings"]["budgets"].index(0.2), 0
+    for run in data["runs"]:
+        after = [{method: rows[k][1]["test"] for method, rows in run["methods"].items()
+                  if rows[k][1]} for k in range(len(data["settings"]["budgets"]))]
+        best = [after[fifth][method] for method in ("L-Rank", "PCA", "ALDS √k")]
+        seen += len(after)
+        if any(min(found, key=found.get) != "SVD" for found in after):
+            return False
+        if max(best) - min(best) > 0.0101:
+            return False
+    return seen == len(data["settings"]["seeds"]) * len(data["settings"]["budgets"])
+
+
+CLAIMS = dict.fromkeys(("default", "full"), (equal_ranks_stay_behind_and_others_meet,))

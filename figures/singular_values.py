@@ -84,3 +84,28 @@ def draw(data):
 
 def power(sigma):
     return "1" if sigma == 1 else f"1e{round(np.log10(sigma))}"
+
+
+def is_robust_to_small_singular_values(data):
+    """The robust methods: slope 1 above the floor, within a factor 8 of each other over all σ₃,
+    down to twice the floor."""
+    for name in ("projector splitting", "BUG", "adaptive BUG"):
+        found = np.array([curve["errors"][name] for curve in data["curves"]], float)
+        floors = np.array([[curve["floor"]] for curve in data["curves"]])
+        slope = np.log2(found[0, 0] / found[0, 2]) / 2
+        near = found.max(axis=0) < 8 * found.min(axis=0)
+        if not near.all() or not (found[:, -1:] < 2 * floors).all() or abs(slope - 1) > 0.1:
+            return False
+    return True
+
+
+def the_factor_ode_fails(data):
+    """It errs by more than 1 at every h, or overflows; not for the largest σ₃."""
+    naive = {curve["sigma"]: np.array([np.inf if error is None else error
+                                       for error in curve["errors"]["S⁻¹ factor ODE"]])
+             for curve in data["curves"]}
+    return ((naive[1e-12] > 1).all() and np.isinf(naive[1e-16]).all() and naive[1e-8][0] > 1
+            and naive[1.0][0] < 0.1)
+
+
+CLAIMS = {"default": (is_robust_to_small_singular_values, the_factor_ode_fails)}

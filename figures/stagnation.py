@@ -61,3 +61,21 @@ def draw(data):
     right.set(title="rank at t = 4", xlabel="step size h", ylim=(0, None))
     right.legend(loc="upper left")
     return figure
+
+
+def is_u_shaped(data):
+    """For θ below 0.1: the least error is five times smaller than those at both ends."""
+    errors = [curve["errors"] for curve in data["curves"] if curve["theta"] < 0.1]
+    return all(0 < np.argmin(each) < len(each) - 1 and min(each[0], each[-1]) > 5 * min(each)
+               for each in errors)
+
+
+def the_rank_never_grows_below(data):
+    """h‖F‖ = θ, which is seen."""
+    still = [rank for curve in data["curves"] for h, rank in
+             zip(data["h"], curve["ranks"], strict=True)
+             if h * data["slope_at_start"] <= curve["theta"]]
+    return bool(still) and set(still) == {1}
+
+
+CLAIMS = {"default": (is_u_shaped, the_rank_never_grows_below)}

@@ -145,3 +145,26 @@ def draw(data):
     figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside lower center",
                   ncols=2 * len(data["nets"]), fontsize=7.5)
     return figure
+
+
+def retraining_wins_back_more_than_half(data):
+    """Chance is 10 %; better is more than twice that, near chance at most."""
+    for net in data["nets"]:
+        dense = net["dense"][-1]
+        for row in net["ranks"]:
+            pruned, *_, retrained = row["retrained"]
+            won_back = retrained - pruned > 0.5 * (dense - pruned)
+            if row["rank"] >= 20 and (pruned <= 0.2 or not won_back):
+                return False
+            if net["width"] == 784 and row["published_loader"] > 0.2:
+                return False
+    return len(data["nets"]) == len(data["settings"]["widths"])
+
+
+def training_at_the_rank_is_never_behind(data):
+    return all(row["from_start"][-1] >= row["retrained"][-1] for net in data["nets"]
+               for row in net["ranks"])
+
+
+CLAIMS = {"default": (retraining_wins_back_more_than_half,),
+          "full": (retraining_wins_back_more_than_half, training_at_the_rank_is_never_behind)}

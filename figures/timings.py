@@ -186,3 +186,29 @@ def _draw_steps(ax, width, dense, *rows):
     ax.set_xticks(ranks, map(str, ranks))
     ax.xaxis.set_minor_formatter("")
     _style.plain_numbers(ax.yaxis)
+
+
+def is_cheaper_than_dense_and_than_pytorch(data):
+    """Than dense at rank 10 of 500, and 160 of 5120, but not 100 of 500; break-even published < in
+    PyTorch < ours; on one thread LeNet5 and PyTorch's."""
+    share = {(width, rank): part for width in (500, 5120)
+             for rank, part in zip(*shares(data, "train", width), strict=True)}
+    published = (list(TIMINGS["train"]),
+                 np.divide(list(TIMINGS["train"].values()), TIMINGS["dense_train"]))
+    curves = (published, *(shares(data, "train", 5120, who) for who in ("torch", "ours")))
+    ranks = [int(break_even(*curve).split()[1]) for curve in curves]
+    return (max(share[500, 10], share[5120, 160]) < 1 < share[500, 100]
+            and ranks[0] < ranks[1] < ranks[2]
+            and all(over(row, "ours", "torch") < 1 for row in rows_of(data, "LeNet5")))
+
+
+def beats_pytorch(data):
+    """The three passes in PyTorch take twice as long, or more, as a step of DLRT and one of GeoLoRA
+    at the six points, one thread against one."""
+    rows = {(row["width"], row["rank"]): row for row in data["rows"]
+            if (row["what"], row["threads"]) == ("train", "one")}
+    return all(over(rows[tuple(point)], "torch", who) > 2
+               for point in data["settings"]["points"] for who in ("ours", "GeoLoRA"))
+
+
+CLAIMS = {"default": (is_cheaper_than_dense_and_than_pytorch, beats_pytorch)}

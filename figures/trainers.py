@@ -119,3 +119,17 @@ def draw(data):
     panels[0].set_ylabel("training loss")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right", fontsize=7.5)
     return figure
+
+
+def one_gradient_a_step_is_best(data):
+    found = {run["method"]: run for run in best(data)}
+    loss = {method: run["loss"][-1] for method, run in found.items()}
+    three = [loss[method] for method, run in found.items() if run["gradients_a_step"] == 3]
+    sizes = {run["lr"] for method, run in found.items()
+             if run["gradients_a_step"] < 3 and method != "vanilla"}
+    return (max(loss["DLRT"], loss["GeoLoRA"]) < loss["abc-PSI"] < min(three) and len(three) == 4
+            and abs(loss["GeoLoRA"] - loss["projected Euler"]) <= 0.05 * loss["GeoLoRA"]
+            and sizes == {max(data["settings"]["lr"])})
+
+
+CLAIMS = {"default": (one_gradient_a_step_is_best,)}

@@ -188,3 +188,26 @@ def draw(data):
     figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside lower center",
                   ncols=2 + len(names), fontsize=7.5)
     return figure
+
+
+LOW = range(4, 9)       # ranks of every layer
+
+
+def gains(data, choose, other="SVD"):
+    """By how much TRP is ahead, in the rows that are chosen by their ranks."""
+    return [row["TRP"] - row[other] for row in rows(data) if choose(row["ranks"])]
+
+
+def are_low(ranks):
+    return all(r in LOW for r in ranks)
+
+
+def low_ranks_gain_moderate_ones_do_not(data):
+    low = gains(data, are_low)
+    moderate = gains(data, lambda ranks: min(ranks) >= LOW.stop)
+    seeds = len(data["settings"]["seeds"])
+    return (len(low) >= seeds and len(moderate) >= seeds
+            and min(low) >= 0.05 and max(moderate) <= 0.01)
+
+
+CLAIMS = dict.fromkeys(("default", "full"), (low_ranks_gain_moderate_ones_do_not,))

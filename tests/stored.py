@@ -3,7 +3,6 @@
 import copy
 
 from figures import _run
-from lowrank_ode.results import read_json
 
 
 def scales(name):
@@ -11,7 +10,7 @@ def scales(name):
 
 
 def stored(name, scale="default"):
-    return read_json(_run.paths(name, scale)[0])
+    return _run.read(_run.paths(name, scale)[0])
 
 
 def rejects(holds, data, *plants):

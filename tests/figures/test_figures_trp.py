@@ -5,31 +5,12 @@ import copy
 import pytest
 
 from figures import _run, trp
-from lowrank_ode.results import read_json
 
 SCALES = [scale for scale in ("default", "full") if _run.paths("trp", scale)[0].exists()]
-LOW = range(4, 9)       # ranks of every layer
 
 
 def stored(scale):
-    return read_json(_run.paths("trp", scale)[0])
-
-
-def gains(data, choose, other="SVD"):
-    """By how much TRP is ahead, in the rows that are chosen by their ranks."""
-    return [row["TRP"] - row[other] for row in trp.rows(data) if choose(row["ranks"])]
-
-
-def are_low(ranks):
-    return all(r in LOW for r in ranks)
-
-
-def low_ranks_gain_moderate_ones_do_not(data):
-    low = gains(data, are_low)
-    moderate = gains(data, lambda ranks: min(ranks) >= LOW.stop)
-    seeds = len(data["settings"]["seeds"])
-    return (len(low) >= seeds and len(moderate) >= seeds
-            and min(low) >= 0.05 and max(moderate) <= 0.01)
+    return _run.read(_run.paths("trp", scale)[0])
 
 
 def exchanged(row):
@@ -50,17 +31,17 @@ def everywhere(row):
 @pytest.mark.parametrize("scale", SCALES)
 def test_the_claim(scale):
     data = stored(scale)
-    assert low_ranks_gain_moderate_ones_do_not(data)
+    assert trp.low_ranks_gain_moderate_ones_do_not(data)
     for plant in (exchanged, level, everywhere):
         wrong = copy.deepcopy(data)
         for run in wrong["runs"]:
             plant(run["rows"][0])
-        assert not low_ranks_gain_moderate_ones_do_not(wrong), plant.__name__
+        assert not trp.low_ranks_gain_moderate_ones_do_not(wrong), plant.__name__
 
 
 def ahead_of_training_at_low_ranks(data):
     """On few images, in few epochs: by two points, whatever the start."""
-    return min(min(gains(data, are_low, other)) for other in trp.OTHERS) >= 0.02
+    return min(min(trp.gains(data, trp.are_low, other)) for other in trp.OTHERS) >= 0.02
 
 
 def test_trp_is_ahead_of_training_at_its_low_ranks_and_at_others_the_start_decides():
@@ -68,8 +49,8 @@ def test_trp_is_ahead_of_training_at_its_low_ranks_and_at_others_the_start_decid
     of low rank, and behind from the cut start. Planted: level."""
     data = stored("default")
     assert ahead_of_training_at_low_ranks(data)
-    high = gains(data, lambda ranks: min(ranks) > 10, "own start")
-    assert min(high) < 0 < min(gains(data, lambda ranks: min(ranks) > 10, "projected Euler"))
+    high = trp.gains(data, lambda ranks: min(ranks) > 10, "own start")
+    assert min(high) < 0 < min(trp.gains(data, lambda ranks: min(ranks) > 10, "projected Euler"))
     for run in data["runs"]:
         run["rows"][0]["TRP"] = run["rows"][0]["BUG"]
     assert not ahead_of_training_at_low_ranks(data)
@@ -79,7 +60,7 @@ def test_at_rank_2_the_last_cut_may_take_all():
     """So no claim is made there."""
     rows = [row for row in trp.rows(stored("default")) if max(row["ranks"]) == 2]
     assert max(row["uncut"] - row["TRP"] for row in rows) > 0.2
-    assert min(gains(stored("default"), lambda ranks: max(ranks) == 2)) < 0
+    assert min(trp.gains(stored("default"), lambda ranks: max(ranks) == 2)) < 0
 
 
 @pytest.mark.parametrize("scale", SCALES)

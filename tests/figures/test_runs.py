@@ -14,16 +14,16 @@ import pytest
 from matplotlib.figure import Figure
 from naps import nap, started
 
-from figures import __main__, _run, scaling, stagnation, timings
+from figures import __main__, scaling, stagnation, timings
 from figures._jobs import processes, run_jobs
 from lowrank_ode.results import read_json
 
 ROOT = Path(__file__).parent.parent.parent
 SETTINGS = {"default": {"naps": list(range(30)), "seconds": 0.3}}
 COMMAND = """
-import pathlib, signal, sys, test_runs
-from figures import __main__, _run
-sys.modules["figures.planted"], _run.FOLDER = test_runs, pathlib.Path(".")
+import signal, sys, test_runs
+from figures import __main__
+sys.modules["figures.planted"] = test_runs
 __main__.NAMES.append("planted")
 signal.signal(signal.SIGINT, signal.default_int_handler)    # as in a terminal, wherever tests run
 __main__.main(["planted", *sys.argv[1:]])
@@ -45,7 +45,6 @@ def planted(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, "figures.planted", sys.modules[__name__])
     monkeypatch.setattr(__main__, "NAMES", ["planted"])
-    monkeypatch.setattr(_run, "FOLDER", tmp_path)
     return tmp_path
 
 
@@ -53,7 +52,7 @@ def planted(tmp_path, monkeypatch):
                                          (1, signal.SIGINT)], ids=lambda value: str(int(value)))
 def test_a_killed_or_interrupted_command_loses_at_most_the_jobs_in_flight(
         planted, monkeypatch, number, how):
-    folder, log = planted / "test_runs.jobs", planted / "log"
+    folder, log = planted / "results/test_runs.jobs", planted / "log"
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests"), str(Path(__file__).parent),
                             os.environ.get("PYTHONPATH", "")])
     process = subprocess.Popen([sys.executable, "-c", COMMAND, "--jobs", str(number)], cwd=planted,
@@ -77,13 +76,15 @@ def test_a_killed_or_interrupted_command_loses_at_most_the_jobs_in_flight(
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
     __main__.main(["planted"])
     assert started(log) == sorted(set(range(30)) - finished)
-    assert read_json(planted / "test_runs.json")["slept"] == list(range(30))
-    assert sorted(os.listdir(planted)) == ["log", "test_runs.json", "test_runs.png"]
+    made = read_json(planted / "results/test_runs.json")
+    assert made["slept"] == list(range(30)) and made["made"]["earlier jobs"] == len(finished)
+    assert sorted(os.listdir(planted)) == ["log", "results"]
+    assert sorted(os.listdir(planted / "results")) == ["test_runs.json", "test_runs.png"]
 
 
 def test_the_command_names_a_refused_file_and_a_wrong_number_of_jobs(planted, capsys):
-    (planted / "test_runs.jobs").mkdir()
-    (planted / "test_runs.jobs/3.json").write_text(json.dumps("mine"))
+    (planted / "results/test_runs.jobs").mkdir(parents=True)
+    (planted / "results/test_runs.jobs/3.json").write_text(json.dumps("mine"))
     with pytest.raises(SystemExit, match=r"^error: .*/test_runs.jobs/3.json: "
                        "not a finished job of this package; delete this file"):
         __main__.main(["planted"])
@@ -138,10 +139,11 @@ def test_joblib_sends_the_jobs_of_a_figure_to_a_dask_cluster(planted):
     from joblib import parallel_config
 
     from figures import rank_evolution
+    from figures._places import writing_to
     from figures._run import produce
 
     with (LocalCluster(n_workers=2, threads_per_worker=1) as cluster, Client(cluster) as client,
-          parallel_config("dask")):
+          parallel_config("dask"), writing_to("results")):
         data = produce(rank_evolution, "small")
         there = client.run(lambda: "figures.rank_evolution" in sys.modules)
 
