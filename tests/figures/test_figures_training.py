@@ -63,20 +63,19 @@ def one_gradient_a_step_is_best(data):
             and sizes == {max(data["settings"]["lr"])})
 
 
-def the_step_size_matters_most(data):
+def small_steps_and_resting_bases_cost_most(data):
+    """Three points, two, and two; all else a point, and a bit."""
     mean = {name: 100 * sum(run[-1] for run in runs) / len(runs)
             for name, runs in data["accuracy"].items()}
     gain = {name: value - mean["base"] for name, value in mean.items()}
-    return (gain["half the step size"] <= -3
-            and max(gain["constant step size"], gain["basis each 5th step"]) <= -2
-            and gain["GeoLoRA"] >= 1 and gain["momentum"] <= gain["GeoLoRA"]
-            and abs(gain["at the end the core alone"]) <= 0.5
-            and 0.2 <= gain["a fifth of the inputs dropped"] <= 0.7)
+    costly = "half the step size", "constant step size", "basis each 5th step"
+    return (gain["half the step size"] <= -3 and max(gain[name] for name in costly) <= -2
+            and all(abs(gain[name]) <= 1.2 for name in gain if name not in costly))
 
 
-def after_half_the_epochs(data):
-    """Planted: another epoch than the last."""
-    data["accuracy"] = {name: [run[:6] for run in runs] for name, runs in data["accuracy"].items()}
+def of_half_the_step_size(data):
+    """Planted: these runs in the place of the base."""
+    data["accuracy"]["base"] = data["accuracy"]["half the step size"]
 
 
 def turned(data):
@@ -106,7 +105,7 @@ def frozen(data):
                           (lenet5_table, nine_of_ten_weights_of_lenet_go, as_printed),
                           (robust_initialisation, decay_stalls_the_factors_only, frozen),
                           (trainers, one_gradient_a_step_is_best, as_if_of_equal_steps),
-                          (ablation, the_step_size_matters_most, after_half_the_epochs)])
+                          (ablation, small_steps_and_resting_bases_cost_most, of_half_the_step_size)])
 def test_the_claim_of_a_figure_on_training(module, claim, plant):
     data = stored(module, "full" if module is ablation else "default")
     assert data["settings"] == module.SETTINGS[data["scale"]] and claim(data)
