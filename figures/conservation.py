@@ -4,7 +4,7 @@ for what truncation cuts off; fixed-rank and parallel BUG lose them.
 The discrete Schrödinger equation i Y' = D Y + Y Dᵀ − V Y V, complex 40 × 40 matrices, from rank 4,
 h = 0.05, RK4 substeps (16 to a step). Left: the change of ‖Y‖² since the start; a truncation takes
 away the square of its tail, and dashed is the sum of these for adaptive BUG. Right: the change of
-the energy ⟨Y, 𝓗[Y]⟩. Truncation at tolerance 1e-6 and rank 8, which is reached in the second step.
+the energy ⟨Y, 𝓗[Y]⟩. Truncation at tolerance 1e-6 and rank 8, which is reached in the first step.
 """
 
 import numpy as np

@@ -1,12 +1,14 @@
 """The classical example: projector splitting and the BUG methods stay within a tenth of the best
 approximation for every h ≤ 1/4, also with twice the rank of the matrix, where half of the singular
-values are noise; Euler on the equations of the factors errs far more there.
+values are noise; Euler on the equations of the factors errs more than 80 times as much as the best
+approximation at every h, where the noise is 1e-6.
 
 A(t) = Q1(t)(A1 + eᵗ A2) Q2(t)ᵀ of [LO14, §4], 100 × 100: A1 of rank 10, A2 noise, Q1 and Q2
 rotations; F = A'(t), from the best approximation of A(0). Shown is the distance to A(1) over that
 of the best approximation of the same rank, in the Frobenius norm. Columns: rank 10, and rank 20,
 over-approximated. Rows: size of the noise, one singular value of which stands out, for it has a
-mean. Substeps RK4.
+mean. Where the noise is 1e-3, that Euler is within a tenth from h = 1/32 on for rank 10, and from
+h = 1/128 on for rank 20. Substeps RK4.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
-"""At a fixed rank the step size matters most: half of it costs three percentage points of test
-accuracy, a constant one two; GeoLoRA in place of DLRT gains one, momentum no more; bases that move
-each fifth step cost two, bases at rest in the end half a point at most.
+"""At a fixed rank half the step size costs three percentage points of test accuracy or more, a
+constant one and bases that move each fifth step two or more; each other change is worth little more
+than a point at most, and that, too, is hardly more than what seeds differ by.
 
 The network 784-500-500-500-500-10 (relu, softmax cross-entropy) with hidden layers of rank 30, the
 last layer dense. The base: a random dense start, its hidden layers cut to this rank; DLRT that
@@ -122,15 +122,14 @@ def draw(data):
     return figure
 
 
-def the_step_size_matters_most(data):
+def small_steps_and_resting_bases_cost_most(data):
+    """Three points, two, and two; all else a point, and a bit."""
     mean = {name: 100 * sum(run[-1] for run in runs) / len(runs)
             for name, runs in data["accuracy"].items()}
     gain = {name: value - mean["base"] for name, value in mean.items()}
-    return (gain["half the step size"] <= -3
-            and max(gain["constant step size"], gain["basis each 5th step"]) <= -2
-            and gain["GeoLoRA"] >= 1 and gain["momentum"] <= gain["GeoLoRA"]
-            and abs(gain["at the end the core alone"]) <= 0.5
-            and 0.2 <= gain["a fifth of the inputs dropped"] <= 0.7)
+    costly = "half the step size", "constant step size", "basis each 5th step"
+    return (gain["half the step size"] <= -3 and max(gain[name] for name in costly) <= -2
+            and all(abs(gain[name]) <= 1.2 for name in gain if name not in costly))
 
 
-CLAIMS = {"full": (the_step_size_matters_most,)}
+CLAIMS = {"full": (small_steps_and_resting_bases_cost_most,)}

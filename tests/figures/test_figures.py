@@ -1,5 +1,5 @@
-"""The committed pictures: the JSON bears out each claim (the first sentence of the caption), and
-redraws the picture without computing."""
+"""The committed results: the JSON bears out each claim, the first sentence of the caption; what the
+pictures show of it is tested in test_pictures."""
 
 import copy
 import importlib
@@ -151,16 +151,6 @@ def test_every_figure_has_a_caption_that_ends_its_first_sentence_and_stored_resu
                      "orders", "rank_evolution", "retrain", "robust_initialisation", "scaling",
                      "singular_values", "stagnation",
                      "svd_pruning", "sweep", "timings", "trainers", "trp", "what_matters"]
-
-
-@pytest.mark.parametrize("module", MODULES, ids=lambda m: m.__name__)
-def test_a_picture_is_redrawn_from_its_json_without_computing(module, tmp_path, monkeypatch):
-    name = module.__name__.rpartition(".")[2]
-    json_path = _run.paths(name, "default")[0]
-    monkeypatch.setattr(module, "compute", None)
-    monkeypatch.setattr(_run, "paths", lambda *_: (json_path, tmp_path / "a.png"))
-    assert _run.redraw(module, "default")["figure"] == name
-    assert (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
 
 
 def test_the_command_refuses_unknown_figures(capsys):
