@@ -45,7 +45,8 @@ def one_start_for_the_other(data):
 
 @pytest.mark.parametrize("scale", scales("compress_only"))
 def test_compress_only_claim(scale):
-    data, (errors_keep_more, starts_matter) = stored("compress_only", scale), compress_only.CLAIMS[scale]
+    data = stored("compress_only", scale)
+    errors_keep_more, starts_matter = compress_only.CLAIMS[scale]
     assert errors_keep_more(data) and starts_matter(data)
     rejects(errors_keep_more, data, exchanged("SVD", "SVD-Energy"),
             exchanged("SVD-Energy", "ALDS root"), exchanged("ALDS √k", "SVD"))
@@ -198,7 +199,8 @@ def test_both_meanings_of_a_commensurate_accuracy():
         return {"numbers": numbers, "held out": accuracy, "test": accuracy - 0.01}
     rows = [[row(50, 0.9), row(20, 0.91), row(10, 0.9)], [row(50, 0.9), row(20, 0.885), None]]
     found = commensurate.outcomes(dense, rows, 0.005)
-    assert found["each net"] == pytest.approx([70, -1]) and found["mean net"][0] == pytest.approx(80)
+    assert found["each net"] == pytest.approx([70, -1])
+    assert found["mean net"][0] == pytest.approx(80)
     assert commensurate.outcomes(dense, [[None], [None]], 0.005)["mean net"] == [0, 0]
     assert commensurate.best(np.array([[30.0, -0.6, 1.0]]), 0.5) == [0, 0]     # test images: good
 

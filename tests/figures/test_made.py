@@ -50,8 +50,8 @@ def test_committed_results_say_what_made_them_and_have_the_clock_apart(path, tmp
 
 
 def git(folder, *words):
-    return subprocess.run(["git", "-C", folder, "-c", "user.name=a", "-c", "user.email=a@b", *words],
-                          check=True, capture_output=True, text=True).stdout.strip()
+    command = ["git", "-C", folder, "-c", "user.name=a", "-c", "user.email=a@b", *words]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 @pytest.mark.skipif(not shutil.which("git"), reason="no git")
