@@ -35,7 +35,7 @@ def test_the_clock_is_apart_and_what_is_read_is_what_was_written(tmp_path):
     assert written["runs"][0] == {"seconds": None, "x": 1} and written["settings"]["seconds"] == 3
     written["clock"]["seconds"].pop()                                   # planted
     write_json(tmp_path / "a.json", written)
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"a.json: clock: got 2 of seconds, expected 3"):
         _made.read(tmp_path / "a.json")
     write_json(tmp_path / "a.json", before)                             # with no part for it
     assert _made.read(tmp_path / "a.json") == before
