@@ -68,7 +68,10 @@ def read(path):
     """What `write` was given. ValueError: its clock is that of other results."""
     data = read_json(path)
     for key, values in data.pop("clock", {}).items():
-        for holder, value in zip(_holders(data, key), values, strict=True):
+        holders = list(_holders(data, key))
+        if len(values) != len(holders):
+            raise ValueError(f"{path}: clock: got {len(values)} of {key}, expected {len(holders)}")
+        for holder, value in zip(holders, values, strict=True):
             holder[key] = value
     return data
 

@@ -1,5 +1,5 @@
-"""What the command `python -m figures` writes, where, and what it says of it, with a planted figure,
-which is this file: a few numbers of its settings and of one job."""
+"""What the command `python -m figures` writes, where, and what it says of it, with a planted
+figure, which is this file: a few numbers of its settings and of one job."""
 
 import json
 import os
@@ -163,7 +163,7 @@ VERDICTS = [(in_its_last_digit, "within rounding, 2e-16 at runs[0].values[1]"),
             (only_the_clock, "identical but for the clock")]
 
 
-@pytest.mark.parametrize("change, words", VERDICTS, ids=lambda value: getattr(value, "__name__", ""))
+@pytest.mark.parametrize("change, words", VERDICTS, ids=[each.__name__ for each, _ in VERDICTS])
 def test_verify_says_how_far_apart_and_where_and_fails_where_a_result_is_different(
         planted, capsys, change, words):
     changed(planted / "source/figures/test_beside.json", change)

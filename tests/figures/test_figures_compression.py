@@ -19,7 +19,8 @@ def one_start_for_the_other(data):
 
 @pytest.mark.parametrize("scale", scales("compress_only"))
 def test_compress_only_claim(scale):
-    data, (errors_keep_more, starts_matter) = stored("compress_only", scale), compress_only.CLAIMS[scale]
+    data = stored("compress_only", scale)
+    errors_keep_more, starts_matter = compress_only.CLAIMS[scale]
     assert errors_keep_more(data) and starts_matter(data)
     rejects(errors_keep_more, data, exchanged("SVD", "SVD-Energy"),
             exchanged("SVD-Energy", "ALDS root"), exchanged("ALDS √k", "SVD"))

@@ -35,7 +35,7 @@ def test_the_clock_is_apart_and_what_is_read_is_what_was_written(tmp_path):
     assert written["runs"][0] == {"seconds": None, "x": 1} and written["settings"]["seconds"] == 3
     written["clock"]["seconds"].pop()                                   # planted
     write_json(tmp_path / "a.json", written)
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"a.json: clock: got 2 of seconds, expected 3"):
         _made.read(tmp_path / "a.json")
     write_json(tmp_path / "a.json", before)                             # with no part for it
     assert _made.read(tmp_path / "a.json") == before
@@ -50,8 +50,8 @@ def test_committed_results_say_what_made_them_and_have_the_clock_apart(path, tmp
 
 
 def git(folder, *words):
-    return subprocess.run(["git", "-C", folder, "-c", "user.name=a", "-c", "user.email=a@b", *words],
-                          check=True, capture_output=True, text=True).stdout.strip()
+    command = ["git", "-C", folder, "-c", "user.name=a", "-c", "user.email=a@b", *words]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 @pytest.mark.skipif(not shutil.which("git"), reason="no git")

@@ -84,7 +84,7 @@ def copies():
     yield _published.SVD_PRUNING, {"pruned": {10: 10, 100: 10}, "retrained": {10: 93, 90: 98.6}}
 
 
-@pytest.mark.parametrize("here, copy", copies(), ids=lambda _: "")
+@pytest.mark.parametrize("here, copy", list(copies()), ids=lambda _: "")
 def test_published_numbers_are_those_of_a_second_copy(here, copy):
     assert here == copy
 

@@ -53,11 +53,12 @@ def planted(tmp_path, monkeypatch):
 def test_a_killed_or_interrupted_command_loses_at_most_the_jobs_in_flight(
         planted, monkeypatch, number, how):
     folder, log = planted / "results/test_runs.jobs", planted / "log"
-    path = os.pathsep.join([str(ROOT), str(ROOT / "tests"), str(Path(__file__).parent),
-                            os.environ.get("PYTHONPATH", "")])
+    path = [str(ROOT), str(ROOT / "tests"), str(Path(__file__).parent),
+            os.environ.get("PYTHONPATH", "")]
     process = subprocess.Popen([sys.executable, "-c", COMMAND, "--jobs", str(number)], cwd=planted,
                                start_new_session=True, text=True,
-                               stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": path})
+                               stderr=subprocess.PIPE,
+                               env={**os.environ, "PYTHONPATH": os.pathsep.join(path)})
     while len(started(log)) < 2 + number:
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.02)
