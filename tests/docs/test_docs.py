@@ -52,6 +52,15 @@ def unknown_tests(page, root):
                             if isinstance(node, ast.FunctionDef)}]
 
 
+def untested(page, root):
+    """The tests in the table of theorems that are no file: "local" in tests/theorems, ".trp"
+    anywhere."""
+    rows = [line.split("|")[4] for line in page.splitlines() if re.match(r"\| \[\w+\]\(#", line)]
+    return [name for row in rows for name in re.findall(r"[.\w]+", row)
+            if not any(root.glob(f"tests/*/test_{name[1:]}.py" if name[0] == "."
+                                 else f"tests/theorems/test_theorems_{name}.py"))]
+
+
 def unfound(page, root):
     """The modules that commands of a page import, but not from a folder of their PYTHONPATH."""
     commands = re.findall(r'PYTHONPATH=(\S+) python -c "\s+from (\w+) import', page)
@@ -89,6 +98,14 @@ def test_every_key_resolves_and_every_reference_is_used():
     references = ROOT / "docs/references.md"
     texts = {*SOURCES, *PAGES, *ROOT.glob("tests/t*/test_t*.py")} - {references}
     assert unresolved(read(references), map(read, texts)) == (set(), set())
+
+
+def test_every_theorem_has_a_file_of_tests():
+    """Planted: one of another name, and one in another folder."""
+    page = read(ROOT / "docs/theorems.md")
+    assert page.count("| [") >= 26 and untested(page, ROOT) == []
+    assert untested("| [1](#x) | y | z | local, gone, .gone, .alds, alds | |", ROOT) == [
+        "gone", ".gone", "alds"]
 
 
 def test_a_changed_quotation_is_rejected():
