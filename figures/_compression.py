@@ -66,16 +66,28 @@ def stored(module, scale):
 
 
 def cases(settings, net, starts):
-    """{key: case} of a network, for all starts (names in settings["starts"]) and seeds."""
+    """{key: case} of a network, for all starts (names in settings["starts"]) and its seeds."""
     return {f"{net}, {start} start, seed {seed}":
             {"data": settings["data"], "net": net, "seed": seed,
              "start": settings["starts"][start], "train": settings["train"][net]}
-            for start in starts for seed in settings["seeds"]}
+            for start in starts for seed in settings["seeds"][net]}
 
 
 def start_of(key):
     """The name of the start, of a key of `cases`."""
     return key.split(", ")[1].removesuffix(" start")
+
+
+def name_of(net):
+    """Of a network, for people: LeNet5, 300-100, 500×4."""
+    widths = net.split("-")
+    alike = len(widths) > 2 and len(set(widths)) == 1
+    return {"lenet5": "LeNet5"}.get(net, f"{widths[0]}×{len(widths)}" if alike else net)
+
+
+def seeds_of(runs):
+    """How many, in words."""
+    return "one seed" if len(runs) == 1 else f"{len(runs)} seeds"
 
 
 loaded = functools.lru_cache(maxsize=1)(load)

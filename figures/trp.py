@@ -39,11 +39,9 @@ DEFAULT = {"data": "mnist5k", "nets": ["300-100"], "seeds": [0, 1, 2], "start": 
                                  "decay": 5e-4}}}
 SMALL = {"data": "digits", "nets": ["40-20"], "seeds": [0], "energies": [0.3, 0.02],
          "train": {"40-20": {"lr": [0.2, 0.1], "batch_size": 50, "epochs": 8, "decay": 5e-4}}}
-FULL = {"data": "mnist", "nets": ["300-100", "lenet5"],
-        "train": {"300-100": {"lr": [0.2, 0.2, 0.1, 0.05], "batch_size": 128, "epochs": 20,
-                              "decay": 5e-4},
-                  "lenet5": {"lr": [0.1, 0.1, 0.05, 0.02], "batch_size": 128, "epochs": 8,
-                             "decay": 5e-4}}}
+FULL = {"data": "mnist", "energies": [0.2, 0.1, 0.02], "nuclear": [0.0],
+        "train": {"300-100": {"lr": [0.2, 0.2, 0.1, 0.05], "batch_size": 128, "epochs": 4,
+                              "decay": 5e-4}}}
 SETTINGS = {"small": {**DEFAULT, **SMALL}, "default": DEFAULT, "full": {**DEFAULT, **FULL}}
 FIXED = {"BUG": BUG(euler), "projected Euler": ProjectedRK(1)}
 HEAD = ("| network | e | λ | ranks | multiplications saved | TRP before the last cut | TRP | SVD | "
