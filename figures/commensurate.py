@@ -99,11 +99,11 @@ def draw(data):
                 one, other = (row[what][0] for what in ("each net", "mean net"))
                 ax.plot([one, other], [y, y], color=colour, lw=1)
                 ax.plot(one, y, marker, color=colour, ms=6)
-                ax.plot(other, y, marker, color=colour, mfc="white", ms=6)
+                ax.plot(other, y, marker, color=colour, mfc="none", ms=9)
         ax.set(title=name_of(net), xlim=(-3, 103), yticks=range(len(names)), yticklabels=names,
                xlabel=f"compression, %, within {100 * data['settings']['points']:g} point of dense")
     marks = [(marker, "#444444", kind) for kind, (marker, _) in shapes.items()]
-    for marker, face, text in (*marks, ("o", "white", "hollow: mean net; filled: each net")):
+    for marker, face, text in (*marks, ("o", "none", "hollow: mean net; filled: each net")):
         panels[0][0].plot([], [], marker, color="#444444", mfc=face, ms=6, label=text)
     figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=2,
                   fontsize=7.5)

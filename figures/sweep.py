@@ -1,6 +1,6 @@
-"""PCA and ALDS compress further without any retraining, within one point of the dense accuracy,
-than the same part of all ranks, the same part of the energy, and the filters that PFP chooses do
-after a third as many epochs again.
+"""Within one point of the dense accuracy PCA and ALDS compress without any retraining as far as the
+same part of the energy and the filters that PFP chooses do after a third as many epochs again, or
+further; and further than the same part of all ranks does then.
 
 The largest compression, 100 (1 − numbers / dense numbers) %, with which a network is at most one
 point less accurate than the dense one it comes from, on the images held out of training, against
