@@ -28,6 +28,7 @@ from lowrank_ode.compression import (
     svd,
     svd_error,
 )
+from lowrank_ode.compression.totals import positions
 from lowrank_ode.data import hold_out, load
 from lowrank_ode.integrators import GeoLoRA, ProjectedRK
 from lowrank_ode.matrices import DirectSum
@@ -147,14 +148,9 @@ def dense_results(case):
 
 def size(net, params):
     """Numbers and operations on an example; weights may be LowRank."""
-    shape, positions = net.shape, []
-    for layer in net.layers:
-        if getattr(layer, "low_rank", False):
-            positions.append(int(np.prod(shape[:-1], dtype=int)))
-        shape = layer.shape(shape)
     at = [getattr(W, "rank", None) for W in params.blocks[::2]]
     return {"numbers": count_parameters(params),
-            "flops": 2 * multiplications(net.weight_shapes, at, positions)}
+            "flops": 2 * multiplications(net.weight_shapes, at, positions(net))}
 
 
 def compressed(case, method, budget):
