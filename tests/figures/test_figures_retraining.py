@@ -80,8 +80,8 @@ def test_the_more_a_method_has_lost_the_more_retraining_wins_back(scale):
 
 
 def what_some_reach_at_once_others_do_not_exceed_by_retraining(data):
-    """Run by run, budgets: PCA and ALDS without retraining against the others after a third of the
-    epochs, to an epoch."""
+    """Run by run, budgets: PCA, and ALDS but for LeNet5, without retraining against the others
+    after a third of the epochs, to an epoch."""
     again, train = (data["settings"][key] for key in ("again", "train"))
 
     def least(run, method, k):
@@ -89,7 +89,8 @@ def what_some_reach_at_once_others_do_not_exceed_by_retraining(data):
         return row["budget"] if row else np.inf
     return all(least(run, good, 0) < least(run, other, -1) or
                (least(run, good, 0) == least(run, other, -1) and other != "SVD")
-               for run in data["runs"] for good in ("PCA", "ALDS √k")
+               for run in data["runs"]
+               for good in ("PCA", "ALDS √k")[:1 if run["net"] == "lenet5" else 2]
                for other in ("SVD", "SVD-Energy", "PFP") if other in run["methods"]) and all(
         abs(3 * again[net][-1] - train[net]["epochs"]) <= 1 for net in data["settings"]["nets"])
 
@@ -101,6 +102,13 @@ def test_sweep_claim(scale):
     assert what_some_reach_at_once_others_do_not_exceed_by_retraining(data)
     rejects(what_some_reach_at_once_others_do_not_exceed_by_retraining, data,
             exchanged("SVD", "PCA"), exchanged("PFP", "ALDS √k"))
+
+
+def test_on_lenet5_alds_has_to_be_retrained():
+    """So that no more is claimed."""
+    run, = (run for run in stored("sweep")["runs"] if run["net"] == "lenet5")
+    parts = [sweep.compression(run, outcome) for outcome in run["methods"]["ALDS √k"]]
+    assert parts[0] < sweep.compression(run, run["methods"]["SVD-Energy"][-1]) < parts[-1]
 
 
 @pytest.mark.parametrize("scale", scales("sweep"))
