@@ -28,6 +28,7 @@ from lowrank_ode.compression import (
     svd,
     svd_error,
 )
+from lowrank_ode.compression.totals import positions
 from lowrank_ode.data import hold_out, load
 from lowrank_ode.integrators import GeoLoRA, ProjectedRK
 from lowrank_ode.matrices import DirectSum
@@ -38,7 +39,8 @@ from lowrank_ode.training import ranks, train
 
 from ._made import read
 from ._places import found, places
-from ._run import name_of, produce
+from ._run import name_of as name_of_figure
+from ._run import produce
 from ._training import network
 
 HELD_OUT = 0.1
@@ -60,23 +62,35 @@ LOOKS = {"SVD": ("#9ecae1", "s"), "SVD-Energy": ("#4292c6", "o"), "SVD-Nuclear":
 def stored(module, scale):
     """The results of a figure, of this run or committed, or, if they are not there or of other
     settings, computed."""
-    for path in found(name_of(module), scale):
+    for path in found(name_of_figure(module), scale):
         if (data := read(path))["settings"] == module.SETTINGS[scale]:
             return data
     return produce(module, scale)
 
 
 def cases(settings, net, starts):
-    """{key: case} of a network, for all starts (names in settings["starts"]) and seeds."""
+    """{key: case} of a network, for all starts (names in settings["starts"]) and its seeds."""
     return {f"{net}, {start} start, seed {seed}":
             {"data": settings["data"], "net": net, "seed": seed,
              "start": settings["starts"][start], "train": settings["train"][net]}
-            for start in starts for seed in settings["seeds"]}
+            for start in starts for seed in settings["seeds"][net]}
 
 
 def start_of(key):
     """The name of the start, of a key of `cases`."""
     return key.split(", ")[1].removesuffix(" start")
+
+
+def name_of(net):
+    """Of a network, for people: LeNet5, 300-100, 500×4."""
+    widths = net.split("-")
+    alike = len(widths) > 2 and len(set(widths)) == 1
+    return {"lenet5": "LeNet5"}.get(net, f"{widths[0]}×{len(widths)}" if alike else net)
+
+
+def seeds_of(runs):
+    """How many, in words."""
+    return "one seed" if len(runs) == 1 else f"{len(runs)} seeds"
 
 
 loaded = functools.lru_cache(maxsize=1)(load)
@@ -137,14 +151,9 @@ def dense_results(case):
 
 def size(net, params):
     """Numbers and operations on an example; weights may be LowRank."""
-    shape, positions = net.shape, []
-    for layer in net.layers:
-        if getattr(layer, "low_rank", False):
-            positions.append(int(np.prod(shape[:-1], dtype=int)))
-        shape = layer.shape(shape)
     at = [getattr(W, "rank", None) for W in params.blocks[::2]]
     return {"numbers": count_parameters(params),
-            "flops": 2 * multiplications(net.weight_shapes, at, positions)}
+            "flops": 2 * multiplications(net.weight_shapes, at, positions(net))}
 
 
 def compressed(case, method, budget):

@@ -17,7 +17,7 @@ No training here: the stored results of the two figures are read, and computed i
 import numpy as np
 
 from . import _style, compress_only, retrain
-from ._compression import LOOKS, LOW_RANK, stored
+from ._compression import LOOKS, LOW_RANK, name_of, stored
 from ._places import SCALES
 
 SETTINGS = {scale: {"points": 0.005, "results": scale} for scale in SCALES}
@@ -29,16 +29,16 @@ def compute(settings, run):
     cut, again = (stored(module, settings["results"]) for module in (compress_only, retrain))
     runs = [run for run in cut["runs"] if run["start"] == "small"]
     found = []
-    for kind, grid, those in (("compressed", cut["settings"]["budgets"], runs),
-                              ("retrained", again["settings"]["budgets"], again["runs"])):
+    for kind, grids, those in (("compressed", cut["settings"]["budgets"], runs),
+                               ("retrained", again["settings"]["budgets"], again["runs"])):
         for net in dict.fromkeys(run["net"] for run in those):
             mine = [run for run in those if run["net"] == net]
             for method, rows in rows_of(mine, kind):
-                found.append({"net": net, "kind": kind, "method": method, "grid": grid,
+                found.append({"net": net, "kind": kind, "method": method, "grid": grids[net],
                               **outcomes([run["dense"] for run in mine], rows, settings["points"])})
     for net in dict.fromkeys(run["net"] for run in runs):
         mine = [run for run in runs if run["net"] == net]
-        for name in LOW_RANK:
+        for name in LOW_RANK if cut["settings"]["tau"][net] else ():
             found.append({"net": net, "kind": "from the start", "method": name,
                           "grid": cut["settings"]["tau"][net],
                           **outcomes([run["dense"] for run in mine],
@@ -81,7 +81,8 @@ def table(data):
         grid = ", ".join(f"{each if name == 'τ' else 100 * each:g}" for each in row["grid"])
         answers = " | ".join(f"{row[what][0]:.1f} | {row[what][1]:+.1f}"
                              for what in ("each net", "mean net"))
-        yield f"| {row['net']} | {row['method']}, {row['kind']} | {name}: {grid} | {answers} |"
+        yield (f"| {name_of(row['net'])} | {row['method']}, {row['kind']} | {name}: {grid} | "
+               f"{answers} |")
 
 
 def draw(data):
@@ -98,11 +99,11 @@ def draw(data):
                 one, other = (row[what][0] for what in ("each net", "mean net"))
                 ax.plot([one, other], [y, y], color=colour, lw=1)
                 ax.plot(one, y, marker, color=colour, ms=6)
-                ax.plot(other, y, marker, color=colour, mfc="white", ms=6)
-        ax.set(title=net, xlim=(-3, 103), yticks=range(len(names)), yticklabels=names,
+                ax.plot(other, y, marker, color=colour, mfc="none", ms=9)
+        ax.set(title=name_of(net), xlim=(-3, 103), yticks=range(len(names)), yticklabels=names,
                xlabel=f"compression, %, within {100 * data['settings']['points']:g} point of dense")
     marks = [(marker, "#444444", kind) for kind, (marker, _) in shapes.items()]
-    for marker, face, text in (*marks, ("o", "white", "hollow: mean net; filled: each net")):
+    for marker, face, text in (*marks, ("o", "none", "hollow: mean net; filled: each net")):
         panels[0][0].plot([], [], marker, color="#444444", mfc=face, ms=6, label=text)
     figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=2,
                   fontsize=7.5)

@@ -10,9 +10,10 @@ included. ALDS chooses groups of channels by its bound of the error: "root" and 
 bounds, "max" is what the released code minimises; EM is the published alternation, from 15 starts.
 FT and PFP take filters away. DLRT and GeoLoRA train at low rank from the start on, cut to a rank,
 with as many epochs, at several τ; their point on the right is the largest network. Nothing is
-chosen by the test images: a tenth of the training images is held out. Default: 5,000 real MNIST
-images, 784-100-50-10; --full: full MNIST, 784-300-100-10. Points are means over three seeds. A
-multiplication and an addition are two operations.
+chosen by the test images: a tenth of the training images is held out. Networks are 784-300-100-10,
+means over three seeds; and with one seed, fewer methods and fewer budgets LeNet5 and 784-500×4-10.
+Default: 5,000 real MNIST images; --full: full MNIST, 784-300-100-10 in 12 epochs and 784-500×4-10
+in five. A multiplication and an addition are two operations.
 """
 
 import numpy as np
@@ -25,6 +26,8 @@ from ._compression import (
     cases,
     dense_results,
     loaded,
+    name_of,
+    seeds_of,
     shrunk,
     start_of,
     trained_at_low_rank,
@@ -32,19 +35,33 @@ from ._compression import (
 from ._training import mean_and_deviation
 
 STARTS = {"small": 6**-0.5, "large": 1.0}
-DEFAULT = {"data": "mnist5k", "nets": ["100-50"], "seeds": [0, 1, 2], "starts": STARTS,
-           "budgets": [0.6, 0.4, 0.25, 0.15, 0.1, 0.06, 0.04],
-           "tau": {"100-50": [0.1, 0.2, 0.3]}, "low rank start": 30,
-           "train": {"100-50": {"lr": [0.2, 0.2, 0.1, 0.05], "batch_size": 50, "epochs": 12,
-                                "decay": 5e-4}}}
-SMALL = {"data": "digits", "nets": ["40-20"], "seeds": [0], "budgets": [0.5, 0.2],
+THREE, DEEP = ["300-100", "lenet5", "500-500-500-500"], "500-500-500-500"
+FEWER = ["SVD", "SVD-Energy", "L-Rank", "PCA", "ALDS root", "ALDS √k", "FT", "PFP"]
+DEFAULT = {"data": "mnist5k", "nets": THREE, "starts": STARTS, "low rank start": 30,
+           "seeds": {"300-100": [0, 1, 2], "lenet5": [0], DEEP: [0]},
+           "methods": {"300-100": list(METHODS), "lenet5": FEWER, DEEP: FEWER},
+           "budgets": {"300-100": [0.4, 0.25, 0.15, 0.1, 0.06, 0.04],
+                       "lenet5": [0.25, 0.1, 0.04], DEEP: [0.25, 0.1, 0.04]},
+           "tau": {"300-100": [0.1, 0.2], "lenet5": [0.2], DEEP: [0.2]},
+           "train": {"300-100": {"lr": [0.2, 0.2, 0.1, 0.05], "batch_size": 50, "epochs": 12,
+                                 "decay": 5e-4},
+                     "lenet5": {"lr": [0.1, 0.1, 0.1, 0.05, 0.02], "batch_size": 50, "epochs": 6,
+                                "decay": 5e-4},
+                     DEEP: {"lr": [0.3, 0.3, 0.2, 0.1, 0.05], "batch_size": 50, "epochs": 10,
+                            "decay": 5e-4}}}
+SMALL = {"data": "digits", "nets": ["40-20"], "seeds": {"40-20": [0]},
+         "methods": {"40-20": list(METHODS)}, "budgets": {"40-20": [0.5, 0.2]},
          "tau": {"40-20": [0.2]}, "low rank start": 10,
          "train": {"40-20": {"lr": [0.2, 0.1], "batch_size": 50, "epochs": 8, "decay": 5e-4}}}
-FULL = {"data": "mnist", "nets": ["300-100"],
-        "budgets": [0.5, 0.3, 0.18, 0.1, 0.06, 0.035, 0.02],
-        "tau": {"300-100": [0.1, 0.2, 0.3]},
+FULL = {"data": "mnist", "nets": ["300-100", DEEP], "seeds": {"300-100": [0, 1, 2], DEEP: [0]},
+        "methods": {"300-100": list(METHODS), DEEP: FEWER},
+        "budgets": {"300-100": [0.5, 0.3, 0.18, 0.1, 0.06, 0.035, 0.02],
+                    DEEP: [0.3, 0.1, 0.05, 0.02]},
+        "tau": {"300-100": [0.1, 0.2, 0.3], DEEP: [0.1, 0.2]},
         "train": {"300-100": {"lr": [0.2, 0.2, 0.1, 0.05], "batch_size": 128, "epochs": 12,
-                              "decay": 5e-4}}}
+                              "decay": 5e-4},
+                  DEEP: {"lr": [0.3, 0.3, 0.2, 0.1, 0.05], "batch_size": 128, "epochs": 5,
+                         "decay": 5e-4}}}
 HEAD = "| | test accuracy, % | | | | | | |"
 SETTINGS = {"small": {**DEFAULT, **SMALL}, "default": DEFAULT, "full": {**DEFAULT, **FULL}}
 
@@ -64,8 +81,9 @@ def runs_of(net, settings, run):
     all_cases, small = (cases(settings, net, starts) for starts in (settings["starts"], ["small"]))
     dense = run(dense_results, {f"{key}, dense": {"case": case} for key, case in all_cases.items()})
     cut = run(shrunk_to_all, {f"{key}, {method}": {"case": case, "method": method,
-                                                   "budgets": settings["budgets"]}
-                              for key, case in all_cases.items() for method in METHODS})
+                                                   "budgets": settings["budgets"][net]}
+                              for key, case in all_cases.items()
+                              for method in settings["methods"][net]})
     low = run(trained_at_low_rank,
               {f"{key}, {name} {tau}": {"case": case, "integrator": name, "tau": tau,
                                         "rank": settings["low rank start"]}
@@ -73,7 +91,7 @@ def runs_of(net, settings, run):
                for tau in settings["tau"][net]})
     return [{"net": net, "seed": case["seed"], "start": start_of(key),
              "dense": dense[f"{key}, dense"],
-             "methods": {method: cut[f"{key}, {method}"] for method in METHODS},
+             "methods": {method: cut[f"{key}, {method}"] for method in settings["methods"][net]},
              "low rank": {name: [low[f"{key}, {name} {tau}"] for tau in settings["tau"][net]]
                           for name in LOW_RANK if key in small}}
             for key, case in all_cases.items()]
@@ -111,13 +129,13 @@ def table(data):
     for (net, start), runs in groups(data):
         ranks = "; ".join(f"{a:.0f} → {b:.0f}" for a, b in
                           zip(stable_ranks(runs, 0), stable_ranks(runs), strict=True))
-        budgets = [f"{100 * budget:g} %" for budget in data["settings"]["budgets"]]
-        yield row_of(f"**{net}, {start} start: numbers kept**", budgets)
+        budgets = data["settings"]["budgets"][net]
+        yield row_of(f"**{name_of(net)}, {start} start, {seeds_of(runs)}: numbers kept**",
+                     [f"{100 * budget:g} %" for budget in budgets])
         yield row_of(f"dense; stable ranks {ranks}", [cell([run["dense"]["test"] for run in runs])])
-        for method in METHODS:
+        for method in data["settings"]["methods"][net]:
             at = {budget: found for budget, _, _, found in curve(runs, method)}
-            yield row_of(method, [cell(at[budget]) if budget in at else "–"
-                                  for budget in data["settings"]["budgets"]])
+            yield row_of(method, [cell(at[budget]) if budget in at else "–" for budget in budgets])
         for name in LOW_RANK if start == "small" else ():
             yield row_of(name, [f"{100 * part:.1f} %: {cell(found)}"
                                 for _, part, _, found in curve(runs, name)])
@@ -128,8 +146,9 @@ def row_of(name, cells):
 
 
 def cell(accuracies):
+    """Mean ± deviation in percent; of one run without."""
     mean, deviation = mean_and_deviation([100 * accuracy for accuracy in accuracies])
-    return f"{mean:.1f} ± {deviation:.1f}"
+    return f"{mean:.1f} ± {deviation:.1f}" if len(accuracies) > 1 else f"{mean:.1f}"
 
 
 def draw(data):
@@ -149,7 +168,7 @@ def draw(data):
                             [100 * np.mean(point[3]) for point in points], marker=marker,
                             color=colour, label=method, lw=2 if method in LOW_RANK else 1.2,
                             ms=5 if method in LOW_RANK else 3.5)
-            ax.set(title=f"{net}, {start} start: stable rank {stable_ranks(runs)[0]:.0f}",
+            ax.set(title=f"{name_of(net)}, {start} start: stable rank {stable_ranks(runs)[0]:.0f}",
                    xscale="log", xlabel=f"{'numbers' if what == 1 else 'operations'} kept, %")
             _style.plain_numbers(ax.xaxis)
         row[0].set_ylabel("test accuracy, %")
@@ -172,7 +191,7 @@ def equal_errors_keep_more_than_equal_energies_and_these_than_equal_ranks(data):
                 seen += 1
                 if not (ranks <= energies < min(errors)):
                     return False
-    return seen >= 3 * len(data["runs"])
+    return seen >= 2 * len(data["runs"])
 
 
 def a_smaller_start_ends_with_a_lower_stable_rank(data):

@@ -1,79 +1,18 @@
 """What the command `python -m figures` writes, where, and what it says of it, with a planted
-figure, which is this file: a few numbers of its settings and of one job."""
+figure."""
 
 import json
 import os
-import sys
 from pathlib import Path
 
-import joblib
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
+from planted_figure import CLAIMS, cannot_be_asked, main, starts_at_one, starts_at_two
 
-from figures import __main__, _made, _places, _run
+from figures import _places, _run
 from lowrank_ode.results import read_json
 
 ROOT = Path(__file__).parent.parent.parent
-SETTINGS = {scale: {"scale": scale} for scale in ("small", "default", "full")}
-HEAD = "| x |"
-VALUES = [1.0, 1 / 3, 1e-14]
-
-
-def job(factor):
-    return {"values": [factor * x for x in VALUES], "seconds": 0.5}
-
-
-def compute(settings, run):
-    return {"runs": [run(job, {"job": {"factor": 1}})["job"]], "cores": None,
-            "processes": joblib.effective_n_jobs(None)}
-
-
-def draw(data):
-    return Figure()
-
-
-def table(data):
-    yield f"| {data['runs'][0]['values'][0]} s: {data['runs'][0]['seconds']} |"
-
-
-def starts_at_one(data):
-    return data["runs"][0]["values"][0] == 1.0
-
-
-def starts_at_two(data):
-    return data["runs"][0]["values"][0] == 2.0
-
-
-def cannot_be_asked(data):
-    return data["runs"][1] is None
-
-
-CLAIMS = {"default": (starts_at_one,)}
-
-
-@pytest.fixture
-def planted(tmp_path, monkeypatch):
-    """The command in an empty folder, which is returned, with this figure alone, and its results of
-    every scale committed in source/figures, a checkout with one page."""
-    source = tmp_path / "source/figures"
-    for folder in (source, tmp_path / "source/.git", tmp_path / "here"):
-        folder.mkdir(parents=True)
-    (tmp_path / "page.md").write_text("<!-- table test_beside -->\nold\n<!-- end -->\n")
-    monkeypatch.chdir(tmp_path / "here")
-    monkeypatch.setitem(sys.modules, "figures.test_beside", sys.modules[__name__])
-    monkeypatch.setattr(__main__, "NAMES", ["test_beside"])
-    for module in (__main__, _made, _places):
-        monkeypatch.setattr(module, "FOLDER", source)
-    monkeypatch.setattr("figures._pages.PAGES", [tmp_path / "page.md"])
-    monkeypatch.setattr("figures._pages.FOLDER", source)
-    main("--commit")
-    main("--commit", "--full")
-    return tmp_path
-
-
-def main(*options):
-    __main__.main(["test_beside", *options])
 
 
 def contents(folder):
@@ -89,7 +28,7 @@ def changed(path, change):
 
 
 def verdict(capsys):
-    return capsys.readouterr().out.splitlines()[-1].partition("test_beside")[2].strip()
+    return capsys.readouterr().out.splitlines()[-1].partition("planted_figure")[2].strip()
 
 
 def test_a_run_writes_to_results_only_and_says_that_it_is_identical(planted, capsys):
@@ -98,24 +37,24 @@ def test_a_run_writes_to_results_only_and_says_that_it_is_identical(planted, cap
     assert verdict(capsys) == "identical but for the clock; its claims hold"
     after = contents(planted)
     assert {str(path) for path in after.keys() - before} == {
-        f"here/results/test_beside.{ending}" for ending in ("json", "png", "md")}
+        f"here/results/planted_figure.{ending}" for ending in ("json", "png", "md")}
     assert {path: after[path] for path in before} == before
 
 
 @pytest.mark.parametrize("kind, begins", [("pdf", b"%PDF"), ("svg", b"<?xml")])
 def test_pictures_of_other_formats(planted, kind, begins):
     main("--format", kind, "--out", "a/b")
-    picture = planted / f"here/a/b/test_beside.{kind}"
+    picture = planted / f"here/a/b/planted_figure.{kind}"
     first = picture.read_bytes()
     main("--format", kind, "--out", "a/b", "--redraw")
     assert first.startswith(begins) and picture.read_bytes() == first
-    assert not (planted / "here/a/b/test_beside.png").exists()
+    assert not (planted / "here/a/b/planted_figure.png").exists()
 
 
 def test_each_scale_has_files_of_its_own(planted):
     """Planted: --full in the place of the default."""
-    for scale, name in (("default", "test_beside"), ("full", "test_beside_full"),
-                        ("small", "small/test_beside")):
+    for scale, name in (("default", "planted_figure"), ("full", "planted_figure_full"),
+                        ("small", "small/planted_figure")):
         before = contents(planted / "here")
         main(*([] if scale == "default" else [f"--{scale}"]))
         after = contents(planted / "here")
@@ -166,9 +105,9 @@ VERDICTS = [(in_its_last_digit, "within rounding, 2e-16 at runs[0].values[1]"),
 @pytest.mark.parametrize("change, words", VERDICTS, ids=[each.__name__ for each, _ in VERDICTS])
 def test_verify_says_how_far_apart_and_where_and_fails_where_a_result_is_different(
         planted, capsys, change, words):
-    changed(planted / "source/figures/test_beside.json", change)
+    changed(planted / "source/figures/planted_figure.json", change)
     if words.startswith("different"):
-        with pytest.raises(SystemExit, match=r"^not verified: test_beside$"):
+        with pytest.raises(SystemExit, match=r"^not verified: planted_figure$"):
             main("--verify")
     else:
         main("--verify")
@@ -180,11 +119,11 @@ def test_verify_says_how_far_apart_and_where_and_fails_where_a_result_is_differe
 def test_nothing_committed_nothing_claimed_and_a_claim_that_fails(planted, capsys, monkeypatch):
     main("--verify", "--full")
     assert verdict(capsys) == "identical but for the clock; nothing claimed"
-    (planted / "source/figures/test_beside.json").unlink()
+    (planted / "source/figures/planted_figure.json").unlink()
     main("--verify")
     assert verdict(capsys) == "nothing committed; its claims hold"
     monkeypatch.setitem(CLAIMS, "default", (starts_at_one, starts_at_two, cannot_be_asked))
-    with pytest.raises(SystemExit, match=r"^not verified: test_beside$"):
+    with pytest.raises(SystemExit, match=r"^not verified: planted_figure$"):
         main("--verify")
     assert verdict(capsys) == "nothing committed; FAILS: starts_at_two, cannot_be_asked"
 
@@ -200,16 +139,16 @@ def test_verify_uses_nothing_that_was_there_but_jobs_of_an_interrupted_one(plant
     assert seen == [(planted / "here/results/verify",),
                     (planted / "here/results", planted / "source/figures")]
     assert sorted(os.listdir("results/verify")) == [
-        "test_beside.jobs", "test_beside.json", "test_beside.md", "test_beside.png"]
+        "planted_figure.jobs", "planted_figure.json", "planted_figure.md", "planted_figure.png"]
     assert os.path.isdir("results/networks.jobs")
 
 
 def test_commit_writes_results_and_pages_and_nothing_else_does(planted, capsys):
     """A page is rendered with --commit only."""
     page, source = planted / "page.md", planted / "source/figures"
-    table = (source / "test_beside.md").read_text()
-    assert page.read_text() == f"<!-- table test_beside -->\n{table}<!-- end -->\n"
-    changed(source / "test_beside.json", lambda data: data["runs"][0]["values"].insert(0, 2.0))
+    table = (source / "planted_figure.md").read_text()
+    assert page.read_text() == f"<!-- table planted_figure -->\n{table}<!-- end -->\n"
+    changed(source / "planted_figure.json", lambda data: data["runs"][0]["values"].insert(0, 2.0))
     capsys.readouterr()
     main("--redraw", "--commit")
     assert "| 2.0 s: 0.5 |" in page.read_text() and not os.listdir()

@@ -7,12 +7,10 @@ import os
 from pathlib import Path
 
 import pytest
-from stored import stored
+from stored import MODULES, stored
 
 from figures import __main__, _run, rank_evolution
 from figures.__main__ import NAMES, main
-
-MODULES = [importlib.import_module(f"figures.{name}") for name in NAMES]
 
 
 def held(name, scale="default"):

@@ -81,7 +81,3 @@ def test_stored_results_are_those_of_the_settings_in_the_code_and_complete(scale
                 for energy in settings["energies"] for seed in settings["seeds"]])
     assert all([row["nuclear"] for row in run["rows"]] == settings["nuclear"]
                for run in data["runs"])
-
-
-def test_places_at_which_weights_are_used():
-    assert trp.positions(trp.lenet5()) == [24 * 24, 8 * 8, 1, 1]

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import joblib
 import numpy as np
+import planted_figure
 import pytest
-import test_beside
-from test_beside import main, planted  # noqa: F401
+from planted_figure import main
 
 from figures import _made, _places, _run
 from figures.__main__ import NAMES
@@ -72,7 +72,7 @@ def test_the_commit_is_that_of_the_checkout_and_clean_if_its_python_files_are(tm
 
 
 def test_made_says_commit_versions_and_threads_and_without_a_checkout_no_commit(
-        planted, monkeypatch):  # noqa: F811
+        planted, monkeypatch):
     monkeypatch.setattr(_made, "code", lambda root: {"commit": "abc", "clean": True})
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
     said = _made.made()
@@ -82,12 +82,12 @@ def test_made_says_commit_versions_and_threads_and_without_a_checkout_no_commit(
     monkeypatch.setattr(_run, "run_jobs", lambda function, jobs, folder: {
         key: function(**arguments) for key, arguments in jobs.items()})     # no further process
     main("--jobs", "2")
-    data = read_json("results/test_beside.json")
+    data = read_json("results/planted_figure.json")
     assert data["made"] == {**{key: said[key] for key in list(said)[2:]}, "threads": 1,
                             "earlier jobs": 0}
     assert data["processes"] == 2 and data["runs"][0]["seconds"] is None
     main()
-    assert read_json("results/test_beside.json")["processes"] == 1      # --jobs is obeyed
+    assert read_json("results/planted_figure.json")["processes"] == 1      # --jobs is obeyed
 
 
 MADE = {"commit": "abc", "clean": True, "lowrank_ode": "0.1", "python": "3", "numpy": "2",
@@ -107,33 +107,33 @@ SENTENCES = [({}, "Commit not recorded."), ({"made": {"committed in": "abc"}},
 def test_a_table_says_what_made_it(data, sentence):
     data = {"runs": [{"values": [1.0], "seconds": 2}], **data}
     assert _made.computed_at(data) == sentence
-    table, = _run.tables(test_beside, data).values()
+    table, = _run.tables(planted_figure, data).values()
     assert table.replace("\n", " ").startswith(f"{sentence}  | x | |---|")
 
 
 def test_jobs_are_removed_only_after_the_json_is_written_and_an_interrupted_run_goes_on(
-        planted, monkeypatch):  # noqa: F811
+        planted, monkeypatch):
     with monkeypatch.context() as failing:
         failing.setattr(_run, "write", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
         with pytest.raises(SystemExit, match=r"^error: disk full"):
             main()
-    assert os.listdir("results") == ["test_beside.jobs"]
-    assert os.listdir("results/test_beside.jobs") == ["job.json"]
-    monkeypatch.setattr(test_beside, "VALUES", None)    # a job that is run again fails
+    assert os.listdir("results") == ["planted_figure.jobs"]
+    assert os.listdir("results/planted_figure.jobs") == ["job.json"]
+    monkeypatch.setattr(planted_figure, "VALUES", None)    # a job that is run again fails
     main()
-    assert read_json("results/test_beside.json")["made"]["earlier jobs"] == 1
-    assert not os.path.exists("results/test_beside.jobs")
+    assert read_json("results/planted_figure.json")["made"]["earlier jobs"] == 1
+    assert not os.path.exists("results/planted_figure.jobs")
 
 
-def test_what_another_figure_has_left_is_of_this_run_and_else_committed(planted):  # noqa: F811
-    committed = planted / "source/figures/test_beside.json"
-    mine = planted / "here/results/test_beside.json"
+def test_what_another_figure_has_left_is_of_this_run_and_else_committed(planted):
+    committed = planted / "source/figures/planted_figure.json"
+    mine = planted / "here/results/planted_figure.json"
     with _places.writing_to("results", planted / "source/figures"):
-        assert _places.found("test_beside", "default") == [committed]
+        assert _places.found("planted_figure", "default") == [committed]
         main()
-        assert _places.found("test_beside", "default") == [mine, committed]
+        assert _places.found("planted_figure", "default") == [mine, committed]
         assert _places.places()[0] == planted / "here/results"
-    assert _places.found("test_beside", "default") == [committed]
+    assert _places.found("planted_figure", "default") == [committed]
 
 
 def place(k):
@@ -157,11 +157,11 @@ def test_from_any_folder_with_a_checkout_that_is_read_only(tmp_path):
         shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns(
             "*.json", "*.png", "*.md", "*.jobs", "__pycache__", "small"))
     (checkout / "figures/planted.py").write_text(
-        "from test_beside import SETTINGS, compute, draw\n")
+        "from planted_figure import SETTINGS, compute, draw\n")
     before = {path: path.stat().st_mtime_ns for path in checkout.rglob("*")}
     for path in before:
         path.chmod(0o555 if path.is_dir() else 0o444)
-    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(Path(__file__).parent)}
+    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(ROOT / "tests")}
     subprocess.run([sys.executable, checkout / "figures", "planted"], cwd=here, env=env, check=True)
     assert sorted(os.listdir(here / "results")) == ["planted.json", "planted.png"]
     assert {path: path.stat().st_mtime_ns for path in checkout.rglob("*")} == before

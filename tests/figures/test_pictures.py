@@ -9,7 +9,7 @@ import pictures_numerics  # noqa: F401 -- they enter what they expect into EXPEC
 import pictures_training  # noqa: F401
 import pytest
 from pictures import EXPECTED, agree, shown
-from test_figures import MODULES, stored
+from stored import MODULES, stored
 
 from figures import _run, ablation
 from figures._style import plt

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from test_figures import stored
+from stored import stored
 
 from figures import _published, _run, front
 from figures._pages import PAGES
