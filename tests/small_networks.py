@@ -8,6 +8,8 @@ from lowrank_ode.matrices import DirectSum
 from lowrank_ode.nets import Network, mlp
 from lowrank_ode.nets.images import Flatten, MaxPool, Patches
 from lowrank_ode.nets.layers import Dense
+from lowrank_ode.nets.norms import BatchNorm
+from lowrank_ode.nets.skips import Residual
 
 
 def convolutional(activation="tanh"):
@@ -23,6 +25,18 @@ def strided():
         Patches(3, stride=2), Dense(6, "tanh", bias=False), Flatten(), Dense(5, "identity")))
 
 
+def residual(normalised=False):
+    """A block with a shortcut that has a weight, and a block inside a block; 8 × 7 pixels of 4
+    channels. Weights 8 × 36, 8 × 72, 8 × 4, 8 × 72, 8 × 8, 3 × 48."""
+    norm = (BatchNorm("tanh"),) if normalised else ()
+    inner = Residual((Patches(3, 1, 1), Dense(8, "tanh", bias=False), *norm), (), "identity")
+    return Network((8, 7, 4), (
+        Residual((Patches(3, 2, 1), Dense(8, "tanh"), Patches(3, 1, 1), Dense(8, "tanh"), *norm),
+                 (Patches(1, 2), Dense(8, "identity", bias=False)), "tanh"),
+        Residual((inner, Dense(8, "tanh")), (), "tanh"),
+        MaxPool(2), Flatten(), Dense(3, "identity")))
+
+
 def started(net, seed=0, dtype=np.float64):
     """A random start with biases that are not 0."""
     rng = np.random.default_rng(seed)
@@ -32,6 +46,12 @@ def started(net, seed=0, dtype=np.float64):
 
 def examples(net, count=60, seed=1):
     return np.random.default_rng(seed).standard_normal((count, net.inputs))
+
+
+def agrees(net, whole, new, cut, x):
+    """Whether the second network computes what the first does, to rounding."""
+    outputs, right = new.outputs(cut, x), net.outputs(whole, x)
+    return np.abs(outputs - right).max() <= 1e-12 * max(1, np.abs(right).max())
 
 
 def of_spectrum(rng, n, m, sigma):

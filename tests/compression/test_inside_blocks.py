@@ -1,14 +1,12 @@
-"""Weights inside residual blocks are compressed as others are, and weights whose inputs are in groups
-by TRP."""
+"""Weights inside residual blocks are compressed as others are."""
 
 import numpy as np
 import pytest
-from small_networks import convolutional, examples, started
+from small_networks import agrees, examples, residual, started
 
 from lowrank_ode import DLRT
 from lowrank_ode.compression import (
     METHODS,
-    TRP,
     alds,
     count_parameters,
     filters,
@@ -23,11 +21,9 @@ from lowrank_ode.compression.pca import principal_components
 from lowrank_ode.compression.totals import positions
 from lowrank_ode.compression.weights import plain, rebuilt, weights_of
 from lowrank_ode.matrices import DirectSum, dense, norm
-from lowrank_ode.nets import Network, chains
-from lowrank_ode.nets.groups import BlockDiagonal, Grouped
-from lowrank_ode.nets.images import Flatten, MaxPool, Patches
+from lowrank_ode.nets.groups import Grouped
+from lowrank_ode.nets.images import Patches
 from lowrank_ode.nets.layers import Dense
-from lowrank_ode.nets.norms import BatchNorm
 from lowrank_ode.nets.skips import Residual
 from lowrank_ode.training import gradient_field
 
@@ -38,18 +34,6 @@ FOLDING = [method for method in LOW_RANK if not method.uses_data]
 
 def ids(method):
     return method.__name__
-
-
-def residual(normalised=False):
-    """A block with a shortcut that has a weight, and a block inside a block; 8 × 7 pixels of 4
-    channels. Weights 8 × 36, 8 × 72, 8 × 4, 8 × 72, 8 × 8, 3 × 48."""
-    norm = (BatchNorm("tanh"),) if normalised else ()
-    inner = Residual((Patches(3, 1, 1), Dense(8, "tanh", bias=False), *norm), (), "identity")
-    return Network((8, 7, 4), (
-        Residual((Patches(3, 2, 1), Dense(8, "tanh"), Patches(3, 1, 1), Dense(8, "tanh"), *norm),
-                 (Patches(1, 2), Dense(8, "identity", bias=False)), "tanh"),
-        Residual((inner, Dense(8, "tanh")), (), "tanh"),
-        MaxPool(2), Flatten(), Dense(3, "identity")))
 
 
 def applied(method, net, params, budget, **options):
@@ -77,11 +61,6 @@ def multiplied_out(net, params, cut, report, scheme="channel"):
         k += len(shapes)
     assert not [*own]
     return DirectSum([dense(X) for X in blocks])
-
-
-def agrees(net, whole, new, cut, x):
-    outputs, right = new.outputs(cut, x), net.outputs(whole, x)
-    return np.abs(outputs - right).max() <= 1e-12 * max(1, np.abs(right).max())
 
 
 @pytest.mark.parametrize("normalised", [False, True], ids=["plain", "normalised"])
@@ -231,34 +210,3 @@ def test_a_weight_inside_that_is_not_finite_is_refused(method):
     params.blocks[2][1, 1] = np.nan
     with pytest.raises(ValueError, match="params: layer 3: NaN or Inf, expected finite numbers"):
         applied(method, net, params, 0.5)
-
-
-IN_GROUPS = Network((6, 6, 4), (Patches(3, groups=2), BlockDiagonal(6, 2, "tanh"), Patches(2),
-                                Grouped(8, 3, "tanh"), Patches(2, groups=2), Dense(5, "tanh"),
-                                Flatten(), Grouped(8, 2, "tanh"), Dense(3, "identity")))
-
-
-@pytest.mark.parametrize("net", [IN_GROUPS, residual(), convolutional()],
-                         ids=["groups", "residual", "chain"])
-def test_trp_decomposes_what_it_takes(net):
-    """Each network of which it takes weights, the factors computing what the cut weights do."""
-    params, x = started(net), examples(net)
-    method = TRP.of(net, energy=0.3, last=True)
-    assert len(method.blocks) == len(net.weight_shapes)
-    finished, (new, cut) = method.finished(params), method.decomposed(net, params)
-    assert agrees(net, finished, new, cut, x) and norm(finished - params) > 1e-2
-    assert count_parameters(cut) == count_parameters(finished) < count_parameters(params)
-    assert not agrees(net, params, new, cut, x)
-
-
-@pytest.mark.parametrize("scheme", ["spatial", "spatial_transposed", "filter", "decoupled"])
-def test_trp_takes_no_kernels_in_groups_that_it_could_not_decompose(scheme):
-    """Those that it need not fold it takes, and decomposes."""
-    for first in (True, False):
-        with pytest.raises(ValueError, match=f"scheme: got {scheme} for .*, expected channel, for"):
-            TRP.of(IN_GROUPS, scheme=scheme, first=first)
-    rows = Network((8,), (Grouped(6, 2, "tanh"), Dense(4, "identity")))
-    params, method = started(rows), TRP.of(rows, scheme=scheme, energy=0.5)
-    new, cut = method.decomposed(rows, params)
-    assert agrees(rows, method.finished(params), new, cut, examples(rows))
-    assert [*chains.parts(new.layers, new.shape)] == rows.parts

@@ -1,5 +1,5 @@
-"""Layers that a compression method leaves alone: kept as they are, and counted as they are; and that
-no array of a result is one of the inputs."""
+"""Layers that a compression method leaves alone are kept and counted as they are; and no array of a
+result is one of the inputs."""
 
 import numpy as np
 import pytest

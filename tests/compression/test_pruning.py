@@ -126,8 +126,8 @@ def test_of_a_network_of_ones_own_layers_the_weights_are_cut_and_nothing_else(ra
         assert is_nearest(W, X, X.rank) if k in was_cut else np.array_equal(X, W)
     if tau is None:
         assert ranks(cut) == ((2, 2) if rank == 2 else (3, 2))
-    with pytest.raises(ValueError, match=r"params: blocks of shapes .*, expected weight \(m, n > 1\) "
-                       r"and bias \(m, 1\) in turn; else give net"):
+    with pytest.raises(ValueError, match=r"params: blocks of shapes .*, expected weight "
+                       r"\(m, n > 1\) and bias \(m, 1\) in turn; else give net"):
         pruned(params, rank, tau)
 
 
@@ -168,7 +168,8 @@ def test_what_makes_a_network_larger_says_by_how_much(options):
 @pytest.mark.parametrize("options, message", [
     ({}, "rank, tau: got None and None, expected exactly one of them"),
     ({"rank": 2, "tau": 0.1}, "rank, tau: got 2 and 0.1"), ({"tau": float("nan")}, "tau: got nan"),
-    ({"tau": 1}, "tau: got 1, expected at least 0 and less than 1"), ({"tau": 2.0}, r"got 2\.0, ex"),
+    ({"tau": 1}, "tau: got 1, expected at least 0 and less than 1"),
+    ({"tau": 2.0}, r"got 2\.0, ex"),
     ({"tau": "0.1"}, "tau: got '0.1', ex"), ({"tau": [0.1]}, r"tau: got \[0.1\]"),
     ({"rank": 2, "net": "mlp"}, "net: got mlp, expected a Network"),
     ({"rank": 2, "net": mlp([12, 12, 4])}, "params: blocks of shapes"),

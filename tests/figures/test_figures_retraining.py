@@ -142,7 +142,8 @@ def test_both_meanings_of_a_commensurate_accuracy():
         return {"numbers": numbers, "held out": accuracy, "test": accuracy - 0.01}
     rows = [[row(50, 0.9), row(20, 0.91), row(10, 0.9)], [row(50, 0.9), row(20, 0.885), None]]
     found = commensurate.outcomes(dense, rows, 0.005)
-    assert found["each net"] == pytest.approx([70, -1]) and found["mean net"][0] == pytest.approx(80)
+    assert found["each net"] == pytest.approx([70, -1])
+    assert found["mean net"][0] == pytest.approx(80)
     assert commensurate.outcomes(dense, [[None], [None]], 0.005)["mean net"] == [0, 0]
     assert commensurate.best(np.array([[30.0, -0.6, 1.0]]), 0.5) == [0, 0]     # test images: good
 
