@@ -31,6 +31,7 @@ from lowrank_ode.nets.architectures import (
     vgg16_cifar,
 )
 from lowrank_ode.nets.chains import count_of_weights, parts
+from lowrank_ode.nets.convolution import Convolution
 from lowrank_ode.nets.groups import BlockDiagonal
 from lowrank_ode.nets.images import Flatten, MaxPool, Patches
 from lowrank_ode.nets.layers import Dense
@@ -129,14 +130,16 @@ def test_counts_of_low_rank_are_those_of_the_blocks(net, share):
 def test_positions_are_the_pixels_of_the_outputs(net):
     """Seen in a forward pass: the columns that a weight is applied to, an example."""
     params, x = net.init(np.random.default_rng(0)), np.ones((2, net.inputs))
-    seen, forward = [], Dense.forward
+    seen = []
 
-    class Watched(Dense):
-        def forward(self, A, W, b=0):
+    def watched(forward):
+        def seeing(self, A, *blocks):
             seen.append(A[0, ..., 0].size)
-            return forward(self, A, W, b)
+            return forward(self, A, *blocks)
+        return seeing
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Dense, "forward", Watched.forward)
+        for layer in (Dense, Convolution):
+            patch.setattr(layer, "forward", watched(layer.forward))
         net.value_and_grad(params, x, np.array([0, 1]))
     assert seen == positions(net)
 
