@@ -33,6 +33,7 @@ from ..nets.chains import Branched, count_of_weights, shapes
 from ..nets.groups import BlockDiagonal, Grouped
 from ..nets.images import Patches
 from ..nets.layers import Dense
+from .copies import copied
 
 # Axes of K (filter, row, column, channel) in the order of the folded matrix, how many are its rows.
 FOLDINGS = {"channel": ((0, 1, 2, 3), 1), "spatial": ((0, 1, 2, 3), 2),
@@ -53,8 +54,19 @@ class Piece:
 
 def windows(net):
     """For each weight of a network its `Patches`, Patches(1) for a weight on rows or pixels."""
-    return [patches if isinstance(patches, Patches) else PIXELS
-            for patches, layer, _ in net.parts for _ in range(count_of_weights(layer))]
+    return [windows_on(below) for below, layer, _ in net.parts
+            for _ in range(count_of_weights(layer))]
+
+
+def windows_on(below):
+    """The windows that a layer above that one, or None, is applied to."""
+    return below if isinstance(below, Patches) else PIXELS
+
+
+def in_groups(layer, patches):
+    """Whether the inputs of a layer on such windows are in groups: it is no `Dense` on windows of
+    all channels."""
+    return not isinstance(layer, Dense) or patches.groups > 1
 
 
 def folded_shapes(shape, kernel, scheme="channel", groups=1):
@@ -112,16 +124,17 @@ def unfold(parts, kernel, scheme="channel"):
 def replaced(net, params, pieces):
     """(net, params), new ones, in which pieces run in the place of their weights: one for each of
     net.weight_shapes, None for a weight that stays. Strides, paddings and activations are kept.
+    Where channels are in groups already a piece is one part of the scheme channel.
 
-    Raises ValueError for a number of pieces other than that of weights, for a piece of a weight
-    that is not that of a `Dense`, or whose channels are in groups, and for parts that do not fit.
+    Raises ValueError for a number of pieces other than that of weights, for another piece of a
+    weight whose channels are in groups, and for parts that do not fit.
     """
     pieces = [*pieces]
     if len(pieces) != len(net.weight_shapes):
         raise ValueError(f"pieces: got {len(pieces)}, "
                          f"expected one for each of {len(net.weight_shapes)} weights")
     layers, blocks = _replaced(net.layers, net.split(params), net.shape, iter(pieces))
-    return replace(net, layers=layers), DirectSum(blocks)
+    return replace(net, layers=layers), copied(DirectSum(blocks))
 
 
 def _replaced(chain, blocks, inputs, pieces):
@@ -129,26 +142,38 @@ def _replaced(chain, blocks, inputs, pieces):
     layers, found = [], []
     for layer, own, A in zip(chain, blocks, shapes(chain, inputs), strict=False):
         if isinstance(layer, Branched):
-            branches, new = zip(*(_replaced(branch, within, A, pieces) for branch, within
-                                  in zip(layer.branches, layer.split(own, A), strict=True)),
-                                strict=True)
-            layers.append(layer.rebranched(branches))
-            found += [X for within in new for X in within]
-            continue
+            layer, own = layer.changed(lambda *branch: _replaced(*branch, pieces), own, A)
         wanted, new = [next(pieces) for _ in range(count_of_weights(layer))], ((layer,), own)
+        patches = windows_on(layers[-1] if layers else None)
         if any(piece is not None for piece in wanted):
-            patches = layers.pop() if layers and isinstance(layers[-1], Patches) else PIXELS
-            new = decomposed(patches, layer, own, wanted[0])
+            if in_groups(layer, patches):
+                new = (layer,), _within_groups(patches, layer, own, wanted)
+            else:
+                del layers[len(layers) - (patches is not PIXELS):]
+                new = decomposed(patches, layer, own, wanted[0])
         layers += new[0]
         found += new[1]
     return tuple(layers), found
 
 
+def _within_groups(patches, layer, own, pieces):
+    """The blocks of a layer whose inputs are in groups, each piece in the place of its weight."""
+    own = list(own)
+    for k, piece in enumerate(pieces):
+        if piece is None:
+            continue
+        if piece.scheme != "channel" or len(piece.parts) > 1 or piece.bias is not None:
+            raise ValueError(f"pieces: got {len(piece.parts)} parts of the scheme {piece.scheme} "
+                             f"for {layer} on {patches}, expected one of the scheme channel, "
+                             "with the old bias, for its inputs are in groups")
+        _check(piece, own[k], patches.kernel)
+        own[k] = piece.parts[0]
+    return own
+
+
 def decomposed(patches, layer, own, piece):
-    """(layers, blocks) of a piece, in place of a `Dense` on those windows with its own blocks."""
-    if not isinstance(layer, Dense) or patches.groups > 1:
-        raise ValueError(f"pieces: got one for {layer} on {patches}, expected None, for it is no "
-                         "Dense on windows without groups")
+    """(layers, blocks) of a piece, in place of a `Dense` on those windows, without groups, with its
+    own blocks."""
     _check(piece, own[0], patches.kernel)
     bias = own[1:] if piece.bias is None else [piece.bias]
     layer, k = replace(layer, bias=bool(bias)), len(piece.parts)

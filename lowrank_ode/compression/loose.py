@@ -93,7 +93,7 @@ def compressed(arrays, method, budget, layout="torch", **options):
 def multiplied_out(arrays, parts, layout="torch"):
     """{name: array} of the same names, shapes and precision as `arrays`, with the parts that
     `compressed` found multiplied out."""
-    return {name: _folded(X, parts[name], layout) if parts.get(name) else X
+    return {name: _folded(X, parts[name], layout) if parts.get(name) else np.array(X)
             for name, X in arrays.items()}
 
 

@@ -4,6 +4,7 @@ import warnings
 
 from ..matrices import DirectSum, best_approximation, check_number, norm
 from ..nets import Network, blocks_of, check_ranks
+from .copies import copied
 from .counts import count_parameters
 
 
@@ -13,7 +14,7 @@ def pruned(params, rank=None, tau=None, net=None):
 
     rank: an int for the hidden layers, the last layer left as it is; or a sequence with one entry a
     weight, None to leave it as it is. tau: for the hidden layers the smallest rank whose tail is
-    at most τ ‖W‖, as DLRT truncates. All other blocks are kept. The result is a start for any
+    at most τ ‖W‖, as DLRT truncates. All other blocks are copied. The result is a start for any
     integrator: DLRT(0, max_rank=r) retrains at rank r.
 
     net: the `Network`, which knows its weights; a network that has other layers than dense ones
@@ -40,7 +41,7 @@ def pruned(params, rank=None, tau=None, net=None):
                for W, r in zip(weights, ranks, strict=True)]
     for k, W in zip(places, cut, strict=True):
         blocks[k] = W
-    _warn_of_growth(params, result := DirectSum(blocks))
+    _warn_of_growth(params, result := copied(DirectSum(blocks)))
     return result
 
 

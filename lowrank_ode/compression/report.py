@@ -5,10 +5,11 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class Row:
-    """A weight layer: its place in the network, the shape (n outputs, m inputs) of its matrix, how
-    that is kept, in how many groups of channels, at which rank (None: dense); the relative error
-    ‖W − Ŵ‖₂/‖W‖₂ (None where Ŵ is smaller than W) and the bound of it that the method went by;
-    numbers of weight and bias; operations on an example, two for each weight and pixel.
+    """A weight layer: its place among `net.parts`, all layers in the order of their blocks, the
+    shape (n outputs, m inputs) of its matrix, how that is kept, in how many groups of channels, at
+    which rank (None: dense); the relative error ‖W − Ŵ‖₂/‖W‖₂ (None where Ŵ is smaller than W) and
+    the bound of it that the method went by; numbers of weight and bias; operations on an example,
+    two for each weight and pixel.
     """
 
     layer: int

@@ -9,7 +9,8 @@ import numpy as np
 from ..fields import step_size
 from ..matrices import DirectSum, LowRank, best_approximation, check_count, dense, norm
 from ..nets.networks import count_of_weights
-from .kernels import PIXELS, Piece, fold, folded_shapes, replaced, unfold, windows
+from .copies import copied
+from .kernels import PIXELS, Piece, fold, folded_shapes, in_groups, replaced, unfold, windows_on
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,22 @@ class TRP:
     @classmethod
     def of(cls, net, *, first=True, last=False, **options):
         """TRP for the weights of a `Network`, biases excluded: with `first` and `last` for those of
-        the first layer and for those of the last; without, they are left alone."""
+        the first layer and for those of the last; without, they are left alone.
+
+        Raises ValueError for another scheme than channel if kernels in groups are among them.
+        """
         layers = weight_blocks(net)
-        kernel = dict(zip(chain(*layers), windows(net), strict=True))
+        each = [(layer, windows_on(below)) for below, layer, _ in net.parts
+                for _ in range(count_of_weights(layer))]
+        at = dict(zip(chain(*layers), each, strict=True))
         blocks = [*chain(*layers[0 if first else 1:None if last else -1])]
-        return cls(blocks, kernels=[None if kernel[k] == PIXELS else kernel[k].kernel
-                                    for k in blocks], **options)
+        method = cls(blocks, kernels=[None if at[k][1] == PIXELS else at[k][1].kernel
+                                      for k in blocks], **options)
+        for k in blocks:
+            if method._fold(k)[1] != "channel" and in_groups(*at[k]):
+                raise ValueError(f"scheme: got {method.scheme} for {at[k][0]} on {at[k][1]}, "
+                                 "expected channel, for its inputs are in groups")
+        return method
 
     def step(self, Y, t, h, F):
         h, W, number = step_size(h), dense(Y), _number(t)
@@ -88,7 +99,8 @@ class TRP:
         """
         parts = self._parts(Y)
         whole = {k: parts[k][0] for k in parts if self._fold(k)[1] == "channel"}
-        return DirectSum([whole.get(k, X) for k, X in enumerate(self._with(Y, parts).blocks)])
+        return copied(DirectSum([whole.get(k, X)
+                                 for k, X in enumerate(self._with(Y, parts).blocks)]))
 
     def decomposed(self, net, Y):
         """(net, params) that compute what `net` does with D(Y), each cut kernel run as two

@@ -9,12 +9,23 @@ import numpy as np
 
 from ..matrices import DirectSum, LowRank, dense
 from ..matrices.validation import check_finite
-from ..nets.chains import count_of_weights, parts, shapes
+from ..nets.chains import Branched, count_of_weights, shapes
 from ..nets.groups import Grouped
 from ..nets.images import Patches
 from ..nets.layers import Dense
 from .counts import count_parameters
-from .kernels import FOLDINGS, PIXELS, Piece, decomposed, fold, folded_shapes, replaced, unfold
+from .kernels import (
+    FOLDINGS,
+    PIXELS,
+    Piece,
+    decomposed,
+    fold,
+    folded_shapes,
+    in_groups,
+    replaced,
+    unfold,
+    windows_on,
+)
 from .report import Report, Row
 
 
@@ -23,8 +34,9 @@ class Weight:
     """The matrix W (n, m) of a layer σ(W z + b) as it is to be cut: folded by a scheme
     (kernels.py), W_1, …, W_k side by side if its channels are in k groups; in double precision.
 
-    place: of the layer in net.layers; rest: b (n, 1), or nothing; patches: the windows that the
-    layer is on; image: the shape of an example before these; dtype: the precision of the network.
+    place: of the layer among net.parts, which are net.layers where none is made of others; rest: b
+    (n, 1), or nothing; patches: the windows that the layer is on; image: the shape of an example
+    before these; dtype: the precision of the network.
     """
 
     place: int
@@ -92,45 +104,52 @@ class Approximation:
 
 
 def plain(net, params):
-    """(net, params) with dense blocks, and `Dense` in the place of `Grouped` on as many groups."""
-    layers, blocks = list(net.layers), net.split(params)
-    for place, (layer, own) in enumerate(zip(net.layers, blocks, strict=True)):
-        patches = _below(net, place)
-        if isinstance(layer, Dense):
-            blocks[place] = [dense(X) for X in own]
+    """(net, params) with dense blocks, and `Dense` in the place of `Grouped` on as many groups, in
+    layers made of others, too."""
+    layers, blocks = _plain(net.layers, net.split(params), net.shape)
+    return replace(net, layers=layers), DirectSum(blocks)
+
+
+def _plain(chain, blocks, inputs):
+    """(layers, their blocks in a row) of a chain."""
+    layers, found = [], []
+    for layer, own, A in zip(chain, blocks, shapes(chain, inputs), strict=False):
+        patches = windows_on(layers[-1] if layers else None)
+        if isinstance(layer, Branched):
+            layer, own = layer.changed(_plain, own, A)
+        elif isinstance(layer, Dense):
+            own = [dense(X) for X in own]
         elif type(layer) is Grouped and (patches is PIXELS or patches.groups == layer.groups):
             if patches is not PIXELS:
-                layers[place - 1] = replace(patches, groups=1)
-            layers[place] = Dense(layer.n, layer.activation, layer.gain, layer.bias)
-            blocks[place] = [unfold(own[:layer.groups], patches.kernel), *own[layer.groups:]]
-    return replace(net, layers=tuple(layers)), DirectSum([X for own in blocks for X in own])
-
-
-def _below(net, place):
-    """The windows that a layer is on, or PIXELS."""
-    below = net.layers[place - 1] if place else None
-    return below if isinstance(below, Patches) else PIXELS
+                layers[-1] = replace(patches, groups=1)
+            own = [unfold(own[:layer.groups], patches.kernel), *own[layer.groups:]]
+            layer = Dense(layer.n, layer.activation, layer.gain, layer.bias)
+        layers.append(layer)
+        found += own
+    return tuple(layers), found
 
 
 def weights_of(net, params, scheme="channel"):
-    """The weights of the `Dense` layers of a plain network, in order, but for those on windows in
-    groups.
+    """The weights of the `Dense` layers of a plain network, those inside others, too, in order, but
+    for those on windows in groups.
 
     Raises ValueError for an unknown scheme, and for a weight that is complex or not finite.
     """
     if scheme not in FOLDINGS:
         raise ValueError(f"scheme: got {scheme!r}, expected one of {', '.join(FOLDINGS)}")
-    images, found = shapes(net.layers, net.shape), []
-    for place, (layer, own) in enumerate(zip(net.layers, net.split(params), strict=True)):
-        patches = _below(net, place)
-        if isinstance(layer, Dense) and patches.groups == 1:
+    net.split(params)                           # refuses what is not of this network
+    blocks, before, found = iter(params.blocks), None, []
+    for place, (below, layer, A) in enumerate(net.parts):
+        own, patches = [next(blocks) for _ in layer.blocks(A)], windows_on(below)
+        if not in_groups(layer, patches):
             for X in own:
                 check_finite(f"params: layer {place}", X)
                 if np.iscomplexobj(X):
                     raise ValueError(f"params: layer {place}: got {X.dtype}, expected real weights")
             folded = scheme if math.prod(patches.kernel) > 1 else "channel"
             found.append(Weight(place, layer, own[0].astype(np.float64), tuple(own[1:]), patches,
-                                images[place - (patches is not PIXELS)], folded, own[0].dtype))
+                                A if patches is PIXELS else before, folded, own[0].dtype))
+        before = A
     return found
 
 
@@ -149,9 +168,8 @@ def rebuilt(net, params, weights, approximations):
     inside = sum(weight.W.size + sum(X.size for X in weight.rest) for weight in weights)
     report = Report(tuple(rows), count_parameters(params) - inside, total_numbers(params),
                     sum(2 * weight.W.size * weight.positions for weight in weights))
-    each = [pieces.get(place) for place, (layer, A) in enumerate(
-                zip(net.layers, shapes(net.layers, net.shape), strict=False))
-            for _, part, _ in parts([layer], A) for _ in range(count_of_weights(part))]
+    each = [pieces.get(place) for place, (_, layer, _) in enumerate(net.parts)
+            for _ in range(count_of_weights(layer))]
     return *replaced(net, params, each), report
 
 

@@ -97,3 +97,11 @@ class Branched:
         """For each branch the blocks of its layers, a list a layer."""
         blocks = iter(blocks)
         return [split(blocks, branch, inputs) for branch in self.branches]
+
+    def changed(self, change, blocks, inputs):
+        """(layer, blocks): change(branch, blocks, inputs) → (layers, their blocks in a row) in the
+        place of each branch; blocks of a branch as `split` has them."""
+        branches, found = zip(*(change(branch, own, inputs) for branch, own in
+                                zip(self.branches, self.split(blocks, inputs), strict=True)),
+                              strict=True)
+        return self.rebranched(branches), [X for own in found for X in own]
