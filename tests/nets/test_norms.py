@@ -6,13 +6,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from residual_networks import plain, spoiled, trained
 from strategies import seeds
+from test_nets import draw
 
 from lowrank_ode import DirectSum, LowRank
+from lowrank_ode.compression import pruned
+from lowrank_ode.data import Data
 from lowrank_ode.nets import Network, networks
-from lowrank_ode.nets.groups import Grouped
+from lowrank_ode.nets.groups import BlockDiagonal, Grouped
 from lowrank_ode.nets.images import Flatten, Patches
 from lowrank_ode.nets.layers import Dense
-from lowrank_ode.nets.norms import BatchNorm, folded
+from lowrank_ode.nets.norms import BatchNorm, folded, statistics_of
+from lowrank_ode.training import train
+
+EPS = np.finfo(float).eps
 
 
 @given(seeds, st.sampled_from([(4,), (3, 5, 2)]), st.sampled_from([np.float32, np.float64]))
@@ -56,6 +62,44 @@ def test_a_folded_network_is_the_network_with_the_statistics_of_a_batch(dtype):
             assert np.abs(cut.outputs(wrong, x) - truth).max() > 10 * bound * np.abs(truth).max()
 
 
+@pytest.mark.parametrize("groups", [Grouped(6, 2, "identity"), BlockDiagonal(6, 2, "identity"),
+                                    BlockDiagonal(6, 3, "identity", bias=False)], ids=str)
+def test_a_normalisation_of_weights_in_groups_is_a_part_of_each_of_them(groups):
+    """Some of low rank. Planted: the same scale for all parts of a block-diagonal weight."""
+    net = Network((5, 4, 6), (Patches(3, groups=groups.groups), groups, BatchNorm("tanh"),
+                              Flatten(), Dense(3, "identity")))
+    rng = np.random.default_rng(0)
+    ranks = [1, *[None] * (groups.groups - 1), None]
+    params, x, _ = draw(net, rng, ranks, 9)
+    cut, own = folded(net, params, x)
+    truth = net.outputs(params, x)
+    bound = 50 * EPS * np.abs(truth).max()
+    assert np.abs(cut.outputs(own, x) - truth).max() <= bound
+    assert [type(X) for X in own.blocks[:2]] == [LowRank, np.ndarray] and cut.layers[1].bias
+    if isinstance(groups, BlockDiagonal):
+        swapped = DirectSum([own.blocks[0], 1.5 * own.blocks[1], *own.blocks[2:]])
+        assert np.abs(cut.outputs(swapped, x) - truth).max() > 1e6 * bound
+
+
+def test_statistics_of_other_weights_may_be_taken():
+    """Of the network before it is cut: then outputs are not those of the cut network on the batch,
+    but with the same weights they are. Those of another normalisation do not fit."""
+    net, params, x = trained(ranks=None)
+    kept = statistics_of(net, params, x)
+    assert len(kept) == sum(isinstance(layer, BatchNorm) for _, layer, _ in net.parts)
+    same, truth = folded(net, params, x, kept), folded(net, params, x)
+    for X, Y in zip(same[1].blocks, truth[1].blocks, strict=True):
+        assert np.array_equal(X, Y)
+    cut = pruned(params, [2, None, 2, 2, None, 2, None, None], net=net)
+    whole = net.outputs(cut, x)
+    found = [part.outputs(own, x) for part, own in (folded(net, cut, x),
+                                                    folded(net, cut, x, kept))]
+    assert np.abs(found[0] - whole).max() <= 1e-12 * np.abs(whole).max()
+    assert np.abs(found[1] - whole).max() > 0.01 * np.abs(whole).max()
+    with pytest.raises(ValueError):
+        folded(net, cut, x, [kept[0], kept[-1], *kept[2:]])
+
+
 def test_a_batch_is_not_cut_where_its_examples_are_taken_together(monkeypatch):
     """Planted: as for layers that take each by itself."""
     net, params, x = trained()
@@ -64,6 +108,11 @@ def test_a_batch_is_not_cut_where_its_examples_are_taken_together(monkeypatch):
     assert np.array_equal(net.outputs(params, x), whole)
     monkeypatch.setattr(BatchNorm, "together", False)
     assert np.abs(net.outputs(params, x) - whole).max() > 0.01
+
+
+def of_rows(count):
+    x = np.random.default_rng(0).standard_normal((count, 3))
+    return Data("rows", x, np.arange(count) % 2, x[:4], np.arange(4) % 2, 2)
 
 
 def test_a_batch_of_one_row_has_no_statistics_and_what_cannot_be_folded_is_named():
@@ -75,9 +124,14 @@ def test_a_batch_of_one_row_has_no_statistics_and_what_cannot_be_folded_is_named
         with pytest.raises(ValueError, match=r"x: one number for each feature .* at least 2"):
             call()
     for layers in ((BatchNorm(), Dense(2, "identity")), (Dense(4), BatchNorm(), Dense(2)),
-                   (Grouped(4, 1, "identity"), BatchNorm(), Dense(2))):
+                   (Grouped(4, 1), BatchNorm(), Dense(2))):
         other = Network((3,), layers)
-        with pytest.raises(ValueError, match=r"layers: a batch normalisation above .* Dense with"):
+        with pytest.raises(ValueError, match=r"layers: a batch normalisation above .* Dense"):
             folded(other, other.init(np.random.default_rng(0)), np.eye(3))
+        with pytest.raises(ValueError, match=r"layers: a batch normalisation above .* Dense"):
+            train(other, other.init(np.random.default_rng(0)), of_rows(10), "dlrt", 0.1)
+    for rows, size in ((9, 8), (8, 1)):         # the last batch, or each, has one row
+        with pytest.raises(ValueError, match=r"x: one number for each feature"):
+            train(net, params, of_rows(rows), "dlrt", 0.1, size)
     image = Network((3, 4, 1), (Patches(3), plain(4), BatchNorm(), Flatten(), Dense(2, "identity")))
     assert image.outputs(image.init(np.random.default_rng(0)), np.ones((1, 12))).shape == (1, 2)
