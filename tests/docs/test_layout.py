@@ -13,8 +13,8 @@ A_STEP_SAYS = {"DirectSum", "H", "LowRank", "augment", "blockwise", "check_numbe
 MAY_IMPORT = {
     "matrices": set(), "generators": set(), "idx": set(), "results": set(), "console": set(),
     "archives": {"results"}, "storage": {"archives", "matrices", "nets", "results"},
-    "arrays": {"archives"}, "dataset": {"arrays", "generators"}, "data": {"arrays", "dataset", "idx"},
-    "cifar": {"data", "generators"}, "substeps": {"matrices"}, "nets": {"generators", "matrices"},
+    "arrays": {"archives"}, "dataset": {"arrays", "generators"}, "data": {"arrays", "cifar", "dataset", "idx"},
+    "cifar": {"dataset", "generators"}, "substeps": {"matrices"}, "nets": {"generators", "matrices"},
     "fields": {"matrices"}, "integrators": {"matrices", "substeps", "fields"}, "problems": {"matrices", "substeps", "generators"},
     "flow": {"matrices", "substeps", "fields", "integrators"},
     "training": {"matrices", "nets", "integrators", "flow", "substeps", "generators"},
