@@ -29,6 +29,7 @@ from lowrank_ode.nets.architectures import (
     resnet_cifar,
     vgg16,
     vgg16_cifar,
+    wide_resnet,
 )
 from lowrank_ode.nets.chains import count_of_weights, parts
 from lowrank_ode.nets.convolution import Convolution
@@ -51,6 +52,7 @@ TOTALS = {              # weights, parameters, multiply-adds
     "VGG16": (vgg16, 138_344_128, 138_357_544, 15_470_264_320),
     "VGG16, 10 classes": (lambda: vgg16(classes=10), 134_289_088, 134_301_514, 15_466_209_280),
     "VGG16 CIFAR": (vgg16_cifar, 14_715_584, 14_728_266, 313_201_664),
+    "WRN16-8": (wide_resnet, 10_954_160, 10_961_370, 1_548_145_664),
     "AlexNet": (alexnet, 61_090_496, 61_100_840, 714_188_480),
     "AlexNet of Caffe": (alexnet_caffe, 60_954_656, 60_965_224, 724_406_816),
 }
@@ -218,7 +220,8 @@ def test_the_Tucker_count_is_that_of_cores_and_bases_to_the_unit():
 
 @pytest.mark.parametrize("make, message", [
     (lambda: resnet_cifar(21), r"depth: got 21, expected 6n \+ 2"),
-    (lambda: resnet_cifar(2), "depth: got 2"), (lambda: resnet_cifar(20.5), "depth: got 20.5"),
+    (lambda: wide_resnet(18), r"depth: got 18, expected 6n \+ 4"),
+    (lambda: wide_resnet(4), "depth: got 4"), (lambda: resnet_cifar(2), "depth: got 2"), (lambda: resnet_cifar(20.5), "depth: got 20.5"),
     (lambda: resnet_cifar(20, "C"), "shortcut: got 'C', expected 'A' or 'B'"),
     (lambda: resnet50("5x5"), "stride_in: got '5x5'"),
     (lambda: vgg16_cifar((16, 16, 3)), "size: got 2, expected at most 1 for an image"),
