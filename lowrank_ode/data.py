@@ -55,7 +55,8 @@ def load(source, rng=None):
     The others keep their order and split.
 
     ValueError: an unknown source, or files that are not what they should be. FileNotFoundError: a
-    folder lacks a file, or CIFAR-10 has no folder. ConnectionError: no mirror has MNIST. ImportError: a package is missing.
+    folder lacks a file, or CIFAR-10 has no folder. ConnectionError: no mirror has MNIST.
+    ImportError: a package is missing.
 
     >>> load("digits").x.shape
     (1438, 64)

@@ -172,8 +172,8 @@ def test_every_figure_has_a_caption_that_ends_its_first_sentence_and_stored_resu
     assert NAMES == ["ablation", "accuracy_vs_parameters", "architectures", "bound_tightness",
                      "commensurate", "compress_only", "conformance", "conservation",
                      "front", "gradient_flow", "large_steps", "lenet5_table", "lubich_oseledets",
-                     "orders", "rank_evolution", "retrain", "robust_initialisation", "scaling",
-                     "singular_values", "stagnation",
+                     "orders", "rank_evolution", "resnet20", "retrain",
+                     "robust_initialisation", "scaling", "singular_values", "stagnation",
                      "svd_pruning", "sweep", "timings", "trainers", "trp", "what_matters"]
 
 

@@ -90,6 +90,8 @@ def test_statistics_of_other_weights_may_be_taken():
     same, truth = folded(net, params, x, kept), folded(net, params, x)
     for X, Y in zip(same[1].blocks, truth[1].blocks, strict=True):
         assert np.array_equal(X, Y)
+    with pytest.raises(ValueError, match="else give net"):
+        pruned(params, 2)                       # which blocks are weights is not certain
     cut = pruned(params, [2, None, 2, 2, None, 2, None, None], net=net)
     whole = net.outputs(cut, x)
     found = [part.outputs(own, x) for part, own in (folded(net, cut, x),
