@@ -41,7 +41,8 @@ def trained(seed=0, ranks=RANKS):
 
 
 def spoiled(layer, A, *blocks):
-    """(out, dA, dout, gradients) with buffers that hold NaN at first: what is not written is seen."""
+    """(out, dA, dout, gradients) with buffers that hold NaN at first: what is not written is
+    seen."""
     rng = np.random.default_rng(0)
     with ExitStack() as stack:
         for module in (averages, convolution, images, norms, skips):
