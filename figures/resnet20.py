@@ -13,6 +13,9 @@ trained for an epoch more at their ranks by projected Euler, with the last step 
 GeoLoRA trained at low rank from the start on for as many epochs altogether.
 """
 
+import functools
+import json
+
 import numpy as np
 
 from lowrank_ode import Dense, LowRank
@@ -65,17 +68,26 @@ def accuracy(net, params, whole):
     return {"test": net.accuracy(params, whole.test_x, whole.test_labels)}
 
 
-def cut_networks(settings, seed):
-    """A trained network, and the rows of all methods and budgets; None for an infeasible one."""
-    net, start, chosen, whole = problem(settings, seed)
-    params, x = last(settings, seed, net, start, chosen, Dense(euler)), chosen.x[
-        :settings["statistics"]]
+@functools.lru_cache(maxsize=1)
+def dense_network(settings, seed):
+    """The trained network, from settings as JSON: for all jobs of a process."""
+    settings = json.loads(settings)
+    net, start, chosen, _ = problem(settings, seed)
+    return last(settings, seed, net, start, chosen, Dense(euler))
+
+
+def cut_networks(settings, seed, method=None):
+    """The rows of a method, None for an infeasible budget; without a method, of the dense network.
+    """
+    net, _, chosen, whole = problem(settings, seed)
+    params = dense_network(json.dumps(settings, sort_keys=True), seed)
+    x = chosen.x[:settings["statistics"]]
     kept = statistics_of(net, params, x)
 
     def judged(net, params, statistics=None):
         return accuracy(*folded(net, params, x, statistics), whole)
 
-    def row(method, budget):
+    def row(budget):
         try:
             smaller, own, report = METHODS[method](net, params, budget)
         except ValueError as error:
@@ -91,10 +103,10 @@ def cut_networks(settings, seed):
             found["retrained"] = judged(smaller, again(settings, seed, smaller, own, chosen))
         return found
 
-    return {"dense": {**judged(net, params), "numbers": count_parameters(params),
-                      "flops": 2 * multiply_adds(net)},
-            "methods": {method: [row(method, budget) for budget in settings["budgets"]]
-                        for method in settings["methods"]}}
+    if method is None:
+        return {**judged(net, params), "numbers": count_parameters(params),
+                "flops": 2 * multiply_adds(net)}
+    return [row(budget) for budget in settings["budgets"]]
 
 
 def trained_at_low_rank(settings, seed, name, tau):
@@ -111,14 +123,17 @@ def trained_at_low_rank(settings, seed, name, tau):
 
 
 def compute(settings, run):
-    cut = run(cut_networks, {f"seed {seed}": {"settings": settings, "seed": seed}
-                             for seed in settings["seeds"]})
+    cut = run(cut_networks, {f"seed {seed}, {method or 'dense'}":
+                             {"settings": settings, "seed": seed, "method": method}
+                             for seed in settings["seeds"]
+                             for method in (None, *settings["methods"])})
     low = run(trained_at_low_rank,
               {f"seed {seed}, {name} {tau}": {"settings": settings, "seed": seed, "name": name,
                                               "tau": tau}
                for seed in settings["seeds"] for name in LOW_RANK for tau in settings["tau"]})
     return {"data": loaded(settings["data"]).name, "runs": [
-        {"seed": seed, **cut[f"seed {seed}"],
+        {"seed": seed, "dense": cut[f"seed {seed}, dense"],
+         "methods": {method: cut[f"seed {seed}, {method}"] for method in settings["methods"]},
          "low rank": {name: [low[f"seed {seed}, {name} {tau}"] for tau in settings["tau"]]
                       for name in LOW_RANK}} for seed in settings["seeds"]]}
 

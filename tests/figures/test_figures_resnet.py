@@ -83,8 +83,7 @@ def test_old_statistics_are_those_of_the_network_before_the_cut(monkeypatch):
     settings = {**resnet20.SETTINGS["small"], "budgets": [1.0, 0.4], "methods": ["SVD-Energy"],
                 "again": 0}
     monkeypatch.setattr(resnet20, "last", lambda settings, seed, net, start, *_: start)
-    dense, rows = (found[key] for found in [resnet20.cut_networks(settings, 0)]
-                   for key in ("dense", "methods"))
-    whole, cut = rows["SVD-Energy"]
+    dense = resnet20.cut_networks(settings, 0)
+    whole, cut = resnet20.cut_networks(settings, 0, "SVD-Energy")
     assert whole["kept"] == whole["anew"] == {"test": dense["test"]}
     assert cut["kept"] != cut["anew"] and cut["numbers"] < whole["numbers"]
