@@ -34,7 +34,7 @@ from .compress_only import cell as with_deviation
 CUT = ["SVD", "SVD-Energy", "L-Rank", "ALDS √k"]
 WAYS = {"anew": "-", "kept": ":"}       # statistics of the cut network, of that before
 DEFAULT = {"data": "mnist5k", "depth": 20, "seeds": [0], "methods": CUT, "statistics": 250,
-           "budgets": [0.6, 0.4, 0.25], "again": 0, "tau": [], "low rank start": 16,
+           "budgets": [0.85, 0.6, 0.4], "again": 0, "tau": [], "low rank start": 16,
            "train": {"lr": [0.1, 0.02], "batch_size": 50, "epochs": 2, "decay": 5e-4}}
 SMALL = {"data": "digits", "depth": 8, "budgets": [0.6, 0.3], "again": 1, "tau": [0.1],
          "train": {"lr": [0.1, 0.02], "batch_size": 50, "epochs": 2, "decay": 5e-4}}

@@ -34,9 +34,10 @@ class Convolution:
     layer: Dense
 
     def forward(self, A, W, b=0):
-        out = buffer((*A.shape[:-1], self.layer.n), np.result_type(A, W.dtype, b))
+        W = dense(W)
+        out = buffer((*A.shape[:-1], self.layer.n), np.result_type(A, W, b))
         for part in self._slices(A):
-            out[part] = self._products(self._strips(A[part]), dense(W), A[part])
+            out[part] = self._products(self._strips(A[part]), W, A[part])
         if self.layer.bias:
             out += b.T
         out = activated(self.layer.activation, out)
