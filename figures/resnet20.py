@@ -1,5 +1,5 @@
-"""ResNet-20 cut after training keeps more accuracy if the statistics of its normalisations are those
-of the cut network; and no layer errs by more than the bound that ALDS goes by.
+"""ResNet-20 cut after training keeps more accuracy with statistics of its normalisations that are
+those of the cut network; and no layer errs by more than the bound that ALDS goes by.
 
 ResNet-20 [HZRS16] with padded shortcuts, batch normalisation and dense weights is trained by
 stochastic gradient descent from He's random weights and cut, not trained again, by methods that see
