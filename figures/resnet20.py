@@ -38,7 +38,7 @@ DEFAULT = {"data": "mnist5k", "depth": 20, "seeds": [0], "methods": CUT, "statis
            "train": {"lr": [0.1, 0.02], "batch_size": 50, "epochs": 2, "decay": 5e-4}}
 SMALL = {"data": "digits", "depth": 8, "budgets": [0.6, 0.3], "again": 1, "tau": [0.1],
          "train": {"lr": [0.1, 0.02], "batch_size": 50, "epochs": 2, "decay": 5e-4}}
-FULL = {"data": "mnist", "statistics": 1000, "again": 1, "tau": [0.05, 0.1],
+FULL = {"data": "mnist", "statistics": 1000, "budgets": [0.6, 0.4], "again": 1, "tau": [0.1],
         "train": {"lr": [0.1, 0.1, 0.02], "batch_size": 128, "epochs": 3, "decay": 5e-4}}
 SETTINGS = {"small": {**DEFAULT, **SMALL}, "default": DEFAULT, "full": {**DEFAULT, **FULL}}
 
