@@ -213,7 +213,7 @@ def test_the_command_prints_the_tables_of_a_figure(capsys, monkeypatch):
     main(["timings", "--redraw"])
     printed = capsys.readouterr().out
     pages = [path.read_text("utf-8") for path in _run.FOLDER.glob("timings*.md")]
-    assert len(pages) == 4 and all(page in printed for page in pages)
+    assert len(pages) == 5 and all(page in printed for page in pages)
     assert "PyTorch / DLRT" in printed
     main(["orders", "--redraw"])
     picture = os.path.relpath(_run.FOLDER / "orders.png")
