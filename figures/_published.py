@@ -62,6 +62,7 @@ NETWORKS = (            # network, method, source, what is saved, in %, and what
     ("vgg16", "DLRT", "slides", "weights", 86.0, ("training", 78.4)),
     ("resnet20b", "ALDS", "LMFR21", "parameters", 74.91, ("multiply-adds", 67.86)),
     ("vgg16_cifar", "ALDS", "LMFR21", "parameters", 95.77, ("multiply-adds", 86.23)),
+    ("wrn16_8", "ALDS", "LMFR21", "parameters", 87.77, ("multiply-adds", 79.90)),
     ("resnet18", "ALDS", "LMFR21", "parameters", 66.70, ("multiply-adds", 43.51)),
     ("resnet18", "ALDS, slides", "LMFR21", "multiply-adds", 64.5, None),
     ("resnet18", "ALDS, slides", "LMFR21", "multiply-adds", 76.3, None),

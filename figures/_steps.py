@@ -18,6 +18,7 @@ from lowrank_ode.data import load
 from lowrank_ode.integrators import GeoLoRA
 from lowrank_ode.matrices import outer
 from lowrank_ode.nets import lenet5, mlp
+from lowrank_ode.nets.architectures import resnet_cifar
 from lowrank_ode.substeps import euler
 from lowrank_ode.training import gradient_field
 
@@ -141,17 +142,21 @@ def training_jobs(settings, width, rank):
     return jobs
 
 
-def lenet_jobs(settings, width, rank):
-    """A step of LeNet5 by our code, with weights of rank at most `rank` (None for dense), and
-    PyTorch's dense one if there."""
-    rng, net, lr = np.random.default_rng(settings["seed"]), lenet5(), settings["lr"]
-    x, labels = _batch(rng, settings["lenet_batch"])
-    method = DLRT(0, max_rank=rank) if rank else Dense(euler)
+def convolutional_jobs(make, name, settings, width, rank):
+    """A step of a network of images by our code, with weights of rank at most `rank` (None for
+    dense), by DLRT, and by GeoLoRA, too, for other networks than LeNet5; and PyTorch's dense one if
+    there."""
+    rng, net, lr = np.random.default_rng(settings["seed"]), make(), settings["lr"]
+    x, labels = _batch(rng, settings[f"{name}_batch"], net.inputs)
     start = net.init(rng, rank and _at_most(rank, net), np.float32)
-    jobs = {"ours": _our_step(method, net, x, labels, lr, start)}
+    methods = {"ours": DLRT(0, max_rank=rank) if rank else Dense(euler)}
+    if rank and name != "lenet":
+        methods["GeoLoRA"] = GeoLoRA(0, max_rank=rank)
+    jobs = {who: _our_step(method, net, x, labels, lr, start) for who, method in methods.items()}
     if baseline:
         x, labels = (baseline.torch.from_numpy(X) for X in (x, labels))
-        jobs["torch"] = Stepping(lambda P: baseline.lenet_step(P, x, labels, lr), baseline.lenet())
+        loss, start = getattr(baseline, f"{name}_loss"), getattr(baseline, name)()
+        jobs["torch"] = Stepping(lambda P: baseline.descent(loss, P, x, labels, lr), start)
     return jobs
 
 
@@ -223,14 +228,16 @@ def _floor(method, net, x, labels, lr, start):
     return partial(again, products(step, start, x))
 
 
-def _batch(rng, size):
-    """As sparse and as large as MNIST images."""
-    x = (rng.random((size, 784)) * (rng.random((size, 784)) < 0.2)).astype(np.float32)
+def _batch(rng, size, inputs=784):
+    """As sparse as MNIST images."""
+    x = (rng.random((size, inputs)) * (rng.random((size, inputs)) < 0.2)).astype(np.float32)
     return x, rng.integers(0, 10, size)
 
 
 JOBS = {"train": training_jobs, "methods": method_jobs, "predict": prediction_jobs,
-        "LeNet5": lenet_jobs, "ablation": ablation_jobs}
+        "LeNet5": partial(convolutional_jobs, lenet5, "lenet"),
+        "ResNet-20": partial(convolutional_jobs, resnet_cifar, "resnet"),
+        "ablation": ablation_jobs}
 
 if __name__ == "__main__":
     answer_in_turns(*json.loads(sys.argv[1]))

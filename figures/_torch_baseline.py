@@ -5,9 +5,11 @@ Layers are (U, S, V, bias) with a dense last layer, SGD substeps, the basis augm
 to rank r again: what a released implementation does in a step, without its overhead.
 """
 
+import itertools
 import math
 
 import torch
+from torch.nn import functional as F
 
 
 def network(widths, rank, seed=0):
@@ -28,7 +30,7 @@ def loss_of(x, labels, factors):
     for k, (left, right, b) in enumerate(factors):
         x = (x @ left.T if right is None else (x @ right) @ left.T) + b
         x = torch.relu(x) if k < len(factors) - 1 else x
-    return torch.nn.functional.cross_entropy(x, labels)
+    return F.cross_entropy(x, labels)
 
 
 def gradients(x, labels, factors, wanted):
@@ -87,13 +89,44 @@ def lenet(seed=0):
             for X in (torch.randn(s) * (2 / math.prod(s[1:])) ** 0.5, torch.zeros(s[0]))]
 
 
-def lenet_step(tensors, x, labels, lr):
-    """One step of stochastic gradient descent of LeNet5, dense."""
-    F, wanted = torch.nn.functional, [tensor.detach().requires_grad_() for tensor in tensors]
-    W1, b1, W2, b2, W3, b3, W4, b4 = wanted
+def lenet_loss(tensors, x, labels):
+    W1, b1, W2, b2, W3, b3, W4, b4 = tensors
     z = F.max_pool2d(torch.relu(F.conv2d(x.reshape(-1, 1, 28, 28), W1, b1)), 2)
     z = F.max_pool2d(torch.relu(F.conv2d(z, W2, b2)), 2).flatten(1)
-    loss = F.cross_entropy(F.linear(torch.relu(F.linear(z, W3, b3)), W4, b4), labels)
-    grads = torch.autograd.grad(loss, wanted)
+    return F.cross_entropy(F.linear(torch.relu(F.linear(z, W3, b3)), W4, b4), labels)
+
+
+def resnet(seed=0):
+    """ResNet-20 with padded shortcuts: each kernel, its γ and β; then weight and bias."""
+    torch.manual_seed(seed)
+    widths = [3, 16, *[n for n in (16, 32, 64) for _ in range(6)]]
+    tensors = []
+    for c, n in itertools.pairwise(widths):
+        kernel = torch.randn(n, c, 3, 3) * (2 / (9 * c)) ** 0.5
+        tensors += [kernel.to(memory_format=torch.channels_last), torch.ones(n), torch.zeros(n)]
+    return [*tensors, torch.randn(10, 64) / 8, torch.zeros(10)]
+
+
+def resnet_loss(tensors, x, labels):
+    *convolutions, W, b = tensors
+    convolutions = iter(zip(*[iter(convolutions)] * 3, strict=True))
+
+    def normalised(z, stride=1):
+        kernel, gamma, beta = next(convolutions)
+        z = F.conv2d(z, kernel, stride=stride, padding=1)
+        return F.batch_norm(z, None, None, gamma, beta, training=True)
+
+    z = torch.relu(normalised(x.reshape(-1, 32, 32, 3).permute(0, 3, 1, 2)))    # channels last
+    for stride in (1, 1, 1, 2, 1, 1, 2, 1, 1):
+        inside = normalised(torch.relu(normalised(z, stride)))
+        beside = F.pad(z[:, :, ::stride, ::stride], (0, 0, 0, 0, 0, inside.shape[1] - z.shape[1]))
+        z = torch.relu(inside + beside)
+    return F.cross_entropy(F.linear(z.mean((2, 3)), W, b), labels)
+
+
+def descent(loss, tensors, x, labels, lr):
+    """The tensors after one step of stochastic gradient descent on a loss(tensors, x, labels)."""
+    wanted = [tensor.detach().requires_grad_() for tensor in tensors]
+    grads = torch.autograd.grad(loss(wanted, x, labels), wanted)
     with torch.no_grad():
         return [X - lr * G for X, G in zip(wanted, grads, strict=True)]

@@ -5,7 +5,6 @@ from unittest.mock import patch
 
 import numpy as np
 
-from lowrank_ode import LowRank
 from lowrank_ode.integrators import AdaptiveBUG, ParallelBUG, dlrt, parallel_bug
 from lowrank_ode.matrices import H, Identity, augment, blockwise, outer, truncation
 from lowrank_ode.matrices.augmented import Augmented
@@ -46,7 +45,7 @@ TWINS = {           # the speed-up, and what it is replaced by: (where, name, tw
     "Newton iteration": [(truncation, "_by_newton", lambda *_: None)],
     "memory used again": [(layers, "buffer", np.empty), (images, "buffer", np.empty)],
     "kernels multiplied out": [
-        (layers, "_cheaper_multiplied_out", lambda W, *_: not isinstance(W, LowRank))],
+        (layers, "_cheaper_multiplied_out", lambda shape, rank, *_: rank is None)],
     "nothing below": [
         (layers.Dense, "gradient", lambda self, *args: self.backward(*args)[1])],
 }

@@ -17,23 +17,25 @@ from lowrank_ode.compression.totals import (
     share_of_ranks,
     total_parameters,
 )
-from lowrank_ode.nets.architectures import ARCHITECTURES, vgg16
+from lowrank_ode.nets.architectures import ARCHITECTURES, vgg16, wide_resnet
 
 from . import _style
 from ._published import NETWORKS
 
 SPATIAL = "spatial_transposed"          # columns of filters, then rows
-NETS = {**ARCHITECTURES, "vgg16_10": lambda: vgg16(classes=10)}
+NETS = {**ARCHITECTURES, "vgg16_10": lambda: vgg16(classes=10), "wrn16_8": wide_resnet}
 LABELS = {"resnet20": "ResNet-20 A", "resnet20b": "ResNet-20 B", "resnet32": "ResNet-32 A",
           "vgg16_cifar": "VGG16, CIFAR", "resnet18": "ResNet-18", "resnet50": "ResNet-50",
           "resnet50_1x1": "ResNet-50, stride in 1 × 1", "vgg16": "VGG16", "alexnet": "AlexNet",
-          "alexnet_caffe": "AlexNet, Caffe", "vgg16_10": "VGG16, 10 classes"}
+          "alexnet_caffe": "AlexNet, Caffe", "vgg16_10": "VGG16, 10 classes",
+          "wrn16_8": "WRN16-8"}
 SOURCES = {"slides": "slides of [SZKCT22]", "LMFR21": "[LMFR21]", "IC20": "[IC20]",
            "TRP": "poster of [XLZWW19]", "SYS25": "[SYS25]"}
 DEFAULT = {"shares": [k / 100 for k in range(101)], "grid": 10_000}
 SETTINGS = {"small": {**DEFAULT, "shares": [0, 0.5, 1]}, "default": DEFAULT, "full": DEFAULT}
 COLOURS = dict(zip(LABELS, ("#9fc5e8", "#1f6fb4", "#0b3d66", "#d9822b", "#2a8f4e", "#b5314a",
-                            "#e8a0ae", "#6a4fb0", "#12908f", "#8c6d1f", "#e06c9f"), strict=True))
+                            "#e8a0ae", "#6a4fb0", "#12908f", "#8c6d1f", "#e06c9f", "#a8a12a"),
+                   strict=True))
 
 
 def tucker_ranks(net, share):

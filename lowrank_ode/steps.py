@@ -16,8 +16,11 @@ import numpy as np
 from .integrators import BY_NAME
 from .matrices import LowRank, check_count, check_number
 from .nets.architectures import ARCHITECTURES
+from .nets.chains import count_of_weights, shapes
+from .nets.convolution import joins
 from .nets.images import Flatten, MaxPool, Patches
 from .nets.norms import BatchNorm
+from .nets.skips import Residual
 from .results import check_writable, write_json
 from .training import gradient_field
 
@@ -28,19 +31,31 @@ LR = {"alexnet": 3e-5, "alexnet_caffe": 3e-5, "vgg16": 3e-5, "resnet50": 2e-3, "
 
 def memory(net, ranks, batch, itemsize=4):
     """Bytes that a training step takes at most, about: what the layers keep for the way back, their
-    outputs, twice of a normalisation and three times of pooling; four times the outputs of the
+    outputs, twice of a normalisation and three times of pooling; five times the outputs of the
     largest layer, on the way there and back; three times the parameters with factors of twice the
     rank, old, new and gradient; and three times the kernels, which are multiplied out."""
-    parts = net.parts
-    outputs = [(layer, math.prod(layer.shape(A))) for _, layer, A in parts]
+    parts, not_copied = net.parts, {*_without_copy(net, ranks)}
+    outputs = [(layer, 0 if k in not_copied else math.prod(layer.shape(A)))
+               for k, (_, layer, A) in enumerate(parts)]
     kept = sum(n * (0 if isinstance(layer, Flatten) else 3 if isinstance(layer, MaxPool) else
                     2 if isinstance(layer, BatchNorm) else 1) for layer, n in outputs)
+    kept += sum(math.prod(A) for layer, A in zip(net.layers, shapes(net.layers, net.shape)[1:],
+                                                 strict=True) if isinstance(layer, Residual))
     largest = max(n for _, n in outputs)
     kernels = sum(math.prod(layer.blocks(A)[0]) for below, layer, A in parts
                   if isinstance(below, Patches))
     stored = sum(n * m if r is None else 2 * r * (n + m)
                  for (n, m), r in zip(net.weight_shapes, ranks, strict=True))
-    return itemsize * (batch * (kept + 4 * largest) + 3 * stored + 3 * kernels)
+    return itemsize * (batch * (kept + 5 * largest) + 3 * stored + 3 * kernels)
+
+
+def _without_copy(net, ranks):
+    """Places, among the parts, of windows that are one layer with the weights on them."""
+    ranks = iter(ranks)
+    for place, (below, layer, A) in enumerate(net.parts):
+        own = [next(ranks) for _ in range(count_of_weights(layer))]
+        if own and joins(below, layer, layer.blocks(A)[0], own[0]):
+            yield place - 1
 
 
 def largest_batch(net, ranks, limit, itemsize=4):

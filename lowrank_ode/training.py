@@ -105,6 +105,8 @@ def train(net: Network, params: DirectSum | None, data, method, lr, batch_size: 
     net.accuracy(start.params, data.test_x[:2], data.test_labels[:2])   # refuses other shapes
     if np.ndim(data.labels) == 2:
         net.value(start.params, data.x[:2], data.labels[:2])            # a loss of classes
+    smallest = len(data.x) % batch_size or batch_size
+    for_prediction(net, start.params, data.x[:min(smallest, 2)])    # what cannot be folded
     method = method_of(method)
     _warn_of_dense(method, start.params)
     run = _Run(net, data, method, steps, batch_size, epochs, every, progress, drop, decay)

@@ -223,3 +223,23 @@ def timings(data):
             up_to = break_even(ranks, shares)
             lines[f"{what}, {who}: cheaper up to rank {up_to}"] = ranks, shares
     return [*panels, Panel("time over dense, width 5120", "rank", lines=lines)]
+
+
+@panels_of("resnet20")
+def resnet20(data):
+    """Lines: with new statistics; marks: with old ones. One run, as by default."""
+    run, = data["runs"]
+    panels = []
+    for what, words in (("numbers", "numbers kept, %"), ("flops", "operations kept, %")):
+        of = {way: {method: [(100 * row[what] / run["dense"][what], 100 * row[way]["test"])
+                             for row in rows if row] for method, rows in run["methods"].items()}
+              for way in ("anew", "kept")}
+        panels.append(Panel(xlabel=words, levels={"y": [100 * run["dense"]["test"]]},
+                            lines={method: tuple(zip(*points, strict=True))
+                                   for method, points in of["anew"].items()},
+                            marks=[(MARKERS[method], point) for method, points in of["kept"].items()
+                                   for point in points]))
+    return panels
+
+
+MARKERS = {"SVD": "s", "SVD-Energy": "o", "L-Rank": "^", "ALDS √k": "X"}

@@ -26,8 +26,9 @@ def add_to(p):
 
 
 def _about_the_network(add):
-    add("--data", help="mnist, mnist5k (5,000 real images, no download), digits (8×8), "
-        "or a folder of four IDX files, raw or .gz (default mnist5k)")
+    add("--data", help="mnist, mnist5k (5,000 real images, no download), digits (8×8), cifar10 (an "
+        "archive in the folder in LOWRANK_ODE_DATA, no download), or a folder of four IDX files, "
+        "raw or .gz, or a file .npz, .csv or .tar.gz (default mnist5k)")
     add("--validate", type=float, metavar="PART",
         help="of the training images, such as 0.2: set apart, and accuracy is that on them; the "
         "test images are not looked at")

@@ -47,6 +47,31 @@ def resnet_cifar(depth=20, shortcut="A", shape=(32, 32, 3), classes=10):
     return Network(tuple(shape), layers)
 
 
+def wide_resnet(depth=16, widening=8, shape=(32, 32, 3), classes=10):
+    """Wide residual networks of depth 6n + 4 [ZK16]: n blocks of two convolutions each with 16, 32
+    and 64 channels times `widening`; normalisation and relu come before each convolution, and
+    before the shortcut of 1 × 1 where a block changes the shape. ValueError for another depth.
+
+    Its normalisations are not all right above a weight: it is not `folded`.
+    """
+    n, rest = divmod(check_count("depth", depth) - 4, 6)
+    if n < 1 or rest:
+        raise ValueError(f"depth: got {depth}, expected 6n + 4, such as 16, 22, 28, 40")
+    layers, below, before = [Patches(3, 1, 1), _weight(16)], 16, BatchNorm("relu")
+    for width in (16 * widening, 32 * widening, 64 * widening):
+        for k in range(n):
+            stride = 2 if k == 0 and width > 16 * widening else 1
+            inside = (Patches(3, stride, 1), _weight(width), before, Patches(3, 1, 1),
+                      _weight(width))
+            if (below, stride) == (width, 1):
+                layers.append(Residual((before, *inside), (), "identity"))
+            else:
+                windows = (Patches(1, stride),) * (stride > 1)
+                layers += [before, Residual(inside, (*windows, _weight(width)), "identity")]
+            below = width
+    return Network(tuple(shape), (*layers, before, GlobalAverage(), *_last(classes)))
+
+
 def resnet18(shape=(224, 224, 3), classes=1000):
     """ResNet-18 of [HZRS16], shortcuts of 1 × 1: two blocks of two convolutions each with 64, 128,
     256 and 512 channels."""
@@ -122,7 +147,11 @@ def _conv(n, size, stride=1, activation="relu", bias=False):
     """A convolution that keeps the size of the image but for the stride, and its normalisation. Of
     windows of one pixel there is a layer only for the stride."""
     windows = () if size == stride == 1 else (Patches(size, stride, size // 2),)
-    return *windows, Dense(n, "identity", gain=2.0, bias=bias), BatchNorm(activation)
+    return *windows, _weight(n, bias), BatchNorm(activation)
+
+
+def _weight(n, bias=False):
+    return Dense(n, "identity", gain=2.0, bias=bias)
 
 
 def _basic(width, stride):

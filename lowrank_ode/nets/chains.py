@@ -5,6 +5,7 @@ from itertools import accumulate, repeat
 
 import numpy as np
 
+from .convolution import joined
 from .numerical import untouched
 
 
@@ -55,7 +56,7 @@ def split(blocks, layers, inputs):
 def forward(layers, blocks, A):
     """(outputs, what was passed on the way: layer, what it kept, its blocks)."""
     passed = []
-    for layer, own in zip(layers, blocks, strict=True):
+    for layer, own in joined(layers, blocks):
         A, kept = layer.forward(untouched(A), *own)
         passed.append((layer, kept, own))
     return A, passed

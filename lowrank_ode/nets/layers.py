@@ -100,7 +100,7 @@ class Dense:
         dout *= slope_of(self.activation, out)
         Z, D = columns(A), columns(dout)
         DU = None if ZV is None else H(D) @ W.U
-        if A.ndim > 2 and _cheaper_multiplied_out(W, 4, FETCH):     # a step has four products
+        if A.ndim > 2 and cheap_gradient(W.shape, rank_of(W)):
             G = D @ H(Z)
         else:
             G = outer(D, Z) if DU is None else gradient(W, H(D), H(Z), DU, ZV)
@@ -117,16 +117,28 @@ def sums(D):
     return D @ np.ones((D.shape[1], 1), D.dtype)
 
 
+def rank_of(W):
+    """None for a dense one."""
+    return W.rank if isinstance(W, LowRank) else None
+
+
+def cheap_gradient(shape, rank):
+    """Whether ∇_W multiplied out is less work than its factors, of which a step has four products
+    with bases."""
+    return _cheaper_multiplied_out(shape, rank, 4, FETCH)
+
+
 def _in_factors(A, W):
     """Whether both passes multiply with the bases of W, two products with each."""
-    return isinstance(W, LowRank) and not (A.ndim > 2 and _cheaper_multiplied_out(W, 2))
+    return isinstance(W, LowRank) and not (
+        A.ndim > 2 and _cheaper_multiplied_out(W.shape, W.rank, 2))
 
 
-def _cheaper_multiplied_out(W, products, fetch=0):
+def _cheaper_multiplied_out(shape, rank, products, fetch=0):
     """Whether a product with m × n numbers is no more work than these with the bases, thin ones at
     half the speed; fetch is what it costs, in multiplications, to read a number of them."""
-    in_factors = products * (W.rank + fetch) * sum(W.shape) if isinstance(W, LowRank) else math.inf
-    return math.prod(W.shape) < in_factors
+    in_factors = math.inf if rank is None else products * (rank + fetch) * sum(shape)
+    return math.prod(shape) < in_factors
 
 
 def _dense_start(rng, m, n, _, gain, dtype):

@@ -12,6 +12,7 @@ from ..generators import generator
 from ..matrices import DirectSum, check_count
 from . import chains
 from .chains import count_of_weights
+from .convolution import joined
 from .losses import class_indices, determination, loss_of
 from .numerical import blocks_of, numerical, untouched
 
@@ -156,7 +157,7 @@ class Network:
                                for k in range(0, len(x), size)])
 
     def _forward(self, blocks, A):
-        for layer, own in zip(self.layers, blocks, strict=True):
+        for layer, own in joined(self.layers, blocks):
             A, _ = layer.forward(untouched(A), *own)
         return A
 

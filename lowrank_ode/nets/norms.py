@@ -8,6 +8,7 @@ from ..matrices import DirectSum, LowRank, check_number
 from . import chains
 from .activations import Activation, activation_of
 from .buffers import buffer
+from .groups import BlockDiagonal, Grouped
 from .layers import Dense
 
 
@@ -81,19 +82,36 @@ def _sum(A):
     return np.ones(len(rows), A.dtype) @ rows
 
 
-def folded(net, params, x):
-    """(net, params) in which every batch normalisation is a part of the `Dense` below it, with the
+def folded(net, params, x, statistics=None):
+    """(net, params) in which every batch normalisation is a part of the weight below it, with the
     statistics of the batch x (batch, inputs): an example's outputs depend on it alone, and on x
     itself they are those of `net`.
 
         γ ((W z + b) − μ)/d + β = D W z + D (b − μ) + β,   D = diag(γ/d)
 
-    A W of low rank stays so, with the same rank. Raises ValueError, beside what `value_and_grad`
-    does, for a normalisation that is not right above a `Dense` without activation.
+    A W of low rank stays so, with the same rank. statistics: of `statistics_of`, to take in the
+    place of those of x. Raises ValueError, beside what `value_and_grad` does, for a normalisation
+    that is not right above a `Dense` or weights in groups, without activation.
     """
     blocks, A = net.checked(params, x)
-    layers, blocks, _ = _folded(net.layers, blocks, A)
+    given = None if statistics is None else iter(statistics)
+    layers, blocks, _ = _folded(net.layers, blocks, A, lambda norm, A: (
+        norm.statistics(A) if given is None else next(given)))
     return replace(net, layers=layers), DirectSum(blocks)
+
+
+def statistics_of(net, params, x):
+    """(μ, d) of each batch normalisation on the batch x, in order: a network with other weights,
+    such as cut ones, can be `folded` with these."""
+    blocks, A = net.checked(params, x)
+    found = []
+
+    def noted(norm, A):
+        found.append(norm.statistics(A))
+        return found[-1]
+
+    _folded(net.layers, blocks, A, noted)
+    return found
 
 
 def for_prediction(net, params, x):
@@ -103,18 +121,18 @@ def for_prediction(net, params, x):
     return folded(net, params, x) if normalised else (net, params)
 
 
-def _folded(layers, blocks, A):
-    """The layers without normalisations, their blocks in a row, and the outputs of A."""
+def _folded(layers, blocks, A, statistics):
+    """The layers without normalisations, their blocks in a row, and the outputs of A;
+    statistics(norm, inputs) are those of a normalisation."""
     found, out, lower = [], [], A
     for layer, own in zip(layers, blocks, strict=True):
         if isinstance(layer, chains.Branched):
-            branches, own, _ = zip(*(_folded(branch, within, A) for branch, within
-                                     in zip(layer.branches, layer.split(own, A.shape[1:]),
-                                            strict=True)), strict=True)
-            layer, own = layer.rebranched(branches), [X for within in own for X in within]
+            layer, own = layer.changed(
+                lambda branch, within, _, A=A: _folded(branch, within, A, statistics)[:2], own,
+                A.shape[1:])
         elif isinstance(layer, BatchNorm):
             below, under = (found.pop(), out.pop()) if found else (None, ())
-            layer, own = _into(below, under, layer, own, A)
+            layer, own = _into(below, under, layer, own, statistics(layer, A))
             A = lower                           # inputs of the layer below
         found.append(layer)
         out.append(own)
@@ -122,15 +140,18 @@ def _folded(layers, blocks, A):
     return tuple(found), [X for own in out for X in own], A
 
 
-def _into(below, under, norm, own, A):
-    """The layer below and its blocks, with a normalisation of its outputs A in them."""
-    if not isinstance(below, Dense) or below.activation != "identity":
-        raise ValueError(f"layers: a batch normalisation above {below}, expected a Dense with the "
-                         "activation identity")
-    (W, *bias), (gamma, beta), (mean, deviation) = under, own, norm.statistics(A)
+def _into(below, under, norm, own, statistics):
+    """The layer below and its blocks, with a normalisation of its outputs in them."""
+    if not isinstance(below, Dense | Grouped) or below.activation != "identity":
+        raise ValueError(f"layers: a batch normalisation above {below}, expected a Dense, Grouped "
+                         "or BlockDiagonal with the activation identity")
+    count = chains.count_of_weights(below)
+    Ws, bias = under[:count], under[count:]
+    (gamma, beta), (mean, deviation) = own, statistics
     scale = gamma / deviation[:, None]
     b = beta + scale * ((bias[0] if bias else 0) - mean[:, None])
-    return replace(below, activation=norm.activation, bias=True), [_scaled(scale, W), b]
+    scales = np.split(scale, count) if isinstance(below, BlockDiagonal) else [scale] * count
+    return replace(below, activation=norm.activation, bias=True), [*map(_scaled, scales, Ws), b]
 
 
 def _scaled(scale, W):

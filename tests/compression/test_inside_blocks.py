@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from residual_networks import agrees, residual
+from inside_blocks import agrees, residual
 from small_networks import examples, started
 
 from lowrank_ode import DLRT

@@ -1,7 +1,7 @@
 """TRP on weights inside residual blocks, and on weights whose inputs are in groups."""
 
 import pytest
-from residual_networks import agrees, residual
+from inside_blocks import agrees, residual
 from small_networks import convolutional, examples, started
 
 from lowrank_ode.compression import (

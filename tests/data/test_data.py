@@ -206,7 +206,7 @@ def test_each_fault_in_a_folder_is_refused_and_the_folder_named(
 @pytest.mark.parametrize("source", ["mnits", "", "no/such/folder", "MNIST", __file__, None, 5])
 def test_an_unknown_name_is_refused_with_the_known_ones(source):
     with pytest.raises(ValueError, match=f"'{re.escape(str(source))}': expected 'mnist', "
-                       "'mnist5k', 'digits' or the path of a folder"):
+                       "'mnist5k', 'digits', 'cifar10' or the path of a folder"):
         load(source)
 
 

@@ -84,5 +84,5 @@ def test_a_table_with_a_fault_is_refused_and_line_and_column_named(tmp_path, tex
 
 def test_a_file_of_another_kind_is_refused(tmp_path):
     (tmp_path / "d.txt").write_text("a")
-    with pytest.raises(ValueError, match=r"or of a file \.npz or \.csv"):
+    with pytest.raises(ValueError, match=r"or of a file \.npz, \.csv or \.tar\.gz"):
         load(tmp_path / "d.txt")

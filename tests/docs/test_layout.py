@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "matrices": set(), "generators": set(), "idx": set(), "results": set(), "console": set(),
     "archives": {"results"}, "storage": {"archives", "matrices", "nets", "results"},
     "arrays": {"archives"}, "dataset": {"arrays", "generators"},
-    "data": {"arrays", "dataset", "idx"}, "cifar": {"data", "generators"},
+    "data": {"arrays", "cifar", "dataset", "idx"}, "cifar": {"dataset", "generators"},
     "substeps": {"matrices"}, "nets": {"generators", "matrices"}, "fields": {"matrices"},
     "integrators": {"matrices", "substeps", "fields"},
     "problems": {"matrices", "substeps", "generators"},

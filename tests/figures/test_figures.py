@@ -146,8 +146,8 @@ def test_every_figure_has_a_caption_that_ends_its_first_sentence_and_stored_resu
     assert NAMES == ["ablation", "accuracy_vs_parameters", "architectures", "bound_tightness",
                      "commensurate", "compress_only", "conformance", "conservation",
                      "front", "gradient_flow", "large_steps", "lenet5_table", "lubich_oseledets",
-                     "orders", "rank_evolution", "retrain", "robust_initialisation", "scaling",
-                     "singular_values", "stagnation",
+                     "orders", "rank_evolution", "resnet20", "retrain",
+                     "robust_initialisation", "scaling", "singular_values", "stagnation",
                      "svd_pruning", "sweep", "timings", "trainers", "trp", "what_matters"]
 
 
@@ -176,7 +176,7 @@ def test_the_command_prints_the_tables_of_a_figure(capsys, monkeypatch):
     main(["timings", "--redraw"])
     printed = capsys.readouterr().out
     pages = [path.read_text("utf-8") for path in _run.FOLDER.glob("timings*.md")]
-    assert len(pages) == 4 and all(page in printed for page in pages)
+    assert len(pages) == 5 and all(page in printed for page in pages)
     assert "PyTorch / DLRT" in printed
     main(["orders", "--redraw"])
     picture = os.path.join("results", "orders.png")

@@ -29,8 +29,10 @@ from lowrank_ode.nets.architectures import (
     resnet_cifar,
     vgg16,
     vgg16_cifar,
+    wide_resnet,
 )
 from lowrank_ode.nets.chains import count_of_weights, parts
+from lowrank_ode.nets.convolution import Convolution
 from lowrank_ode.nets.groups import BlockDiagonal
 from lowrank_ode.nets.images import Flatten, MaxPool, Patches
 from lowrank_ode.nets.layers import Dense
@@ -50,6 +52,7 @@ TOTALS = {              # weights, parameters, multiply-adds
     "VGG16": (vgg16, 138_344_128, 138_357_544, 15_470_264_320),
     "VGG16, 10 classes": (lambda: vgg16(classes=10), 134_289_088, 134_301_514, 15_466_209_280),
     "VGG16 CIFAR": (vgg16_cifar, 14_715_584, 14_728_266, 313_201_664),
+    "WRN16-8": (wide_resnet, 10_954_160, 10_961_370, 1_548_145_664),
     "AlexNet": (alexnet, 61_090_496, 61_100_840, 714_188_480),
     "AlexNet of Caffe": (alexnet_caffe, 60_954_656, 60_965_224, 724_406_816),
 }
@@ -129,14 +132,16 @@ def test_counts_of_low_rank_are_those_of_the_blocks(net, share):
 def test_positions_are_the_pixels_of_the_outputs(net):
     """Seen in a forward pass: the columns that a weight is applied to, an example."""
     params, x = net.init(np.random.default_rng(0)), np.ones((2, net.inputs))
-    seen, forward = [], Dense.forward
+    seen = []
 
-    class Watched(Dense):
-        def forward(self, A, W, b=0):
+    def watched(forward):
+        def seeing(self, A, *blocks):
             seen.append(A[0, ..., 0].size)
-            return forward(self, A, W, b)
+            return forward(self, A, *blocks)
+        return seeing
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Dense, "forward", Watched.forward)
+        for layer in (Dense, Convolution):
+            patch.setattr(layer, "forward", watched(layer.forward))
         net.value_and_grad(params, x, np.array([0, 1]))
     assert seen == positions(net)
 
@@ -215,7 +220,9 @@ def test_the_Tucker_count_is_that_of_cores_and_bases_to_the_unit():
 
 @pytest.mark.parametrize("make, message", [
     (lambda: resnet_cifar(21), r"depth: got 21, expected 6n \+ 2"),
-    (lambda: resnet_cifar(2), "depth: got 2"), (lambda: resnet_cifar(20.5), "depth: got 20.5"),
+    (lambda: wide_resnet(18), r"depth: got 18, expected 6n \+ 4"),
+    (lambda: wide_resnet(4), "depth: got 4"), (lambda: resnet_cifar(2), "depth: got 2"),
+    (lambda: resnet_cifar(20.5), "depth: got 20.5"),
     (lambda: resnet_cifar(20, "C"), "shortcut: got 'C', expected 'A' or 'B'"),
     (lambda: resnet50("5x5"), "stride_in: got '5x5'"),
     (lambda: vgg16_cifar((16, 16, 3)), "size: got 2, expected at most 1 for an image"),

@@ -1,0 +1,58 @@
+"""The committed results of the figure on ResNet-20 bear out its first sentence, and are counted as
+the code counts; wrong ones would be refused."""
+
+import copy
+
+import pytest
+from stored import scales, stored
+
+from figures import resnet20
+from lowrank_ode.compression.totals import multiply_adds, total_parameters
+from lowrank_ode.nets.architectures import resnet_cifar
+
+
+def exchange_statistics(data):
+    for _, _, row in resnet20.rows_of(data):
+        row["anew"], row["kept"] = row["kept"], row["anew"]
+
+
+def let_a_layer_err(data):
+    *_, (_, _, row) = ((run, method, row) for run, method, row in resnet20.rows_of(data)
+                       if method.startswith("ALDS"))
+    row["errors"][3] = row["bounds"][3] + 0.01
+
+
+def store_one_number_more(data):
+    run, _, row = next(resnet20.rows_of(data))
+    row["numbers"] = int(row["budget"] * run["dense"]["numbers"]) + 1
+
+
+@pytest.mark.parametrize("scale", scales("resnet20"))
+@pytest.mark.parametrize("holds, plant", [
+    (resnet20.new_statistics_keep_more, exchange_statistics),
+    (resnet20.no_layer_errs_by_more_than_its_bound, let_a_layer_err),
+    (resnet20.no_budget_is_exceeded, store_one_number_more)])
+def test_resnet20_claim(scale, holds, plant):
+    data = stored("resnet20", scale)
+    assert data["settings"] == resnet20.SETTINGS[scale] and holds(data)
+    wrong = copy.deepcopy(data)
+    plant(wrong)
+    assert not holds(wrong)
+
+
+def test_dense_counts_are_those_of_the_architecture():
+    net = resnet_cifar(20, "A", (28, 28, 1))
+    for run in stored("resnet20")["runs"]:
+        assert run["dense"]["numbers"] == total_parameters(net) == 269_434
+        assert run["dense"]["flops"] == 2 * multiply_adds(net)
+
+
+def test_old_statistics_are_those_of_the_network_before_the_cut(monkeypatch):
+    """Where nothing is cut both are the same, to rounding; by a small run without training."""
+    settings = {**resnet20.SETTINGS["small"], "budgets": [1.0, 0.4], "methods": ["SVD-Energy"],
+                "again": 0}
+    monkeypatch.setattr(resnet20, "last", lambda settings, seed, net, start, *_: start)
+    dense = resnet20.cut_networks(settings, 0)
+    whole, cut = resnet20.cut_networks(settings, 0, "SVD-Energy")
+    assert whole["kept"] == whole["anew"] == {"test": dense["test"]}
+    assert cut["kept"] != cut["anew"] and cut["numbers"] < whole["numbers"]
