@@ -27,6 +27,20 @@ def runs_of(*names):
     return pick
 
 
+def miscounted(run):
+    """How far weights are from those of the ranks, r(n + m) and for training 2r(n + m) + 4r², the
+    last layer with all of its 10 n."""
+    width, count = run["width"], run["weights"]
+    shapes = [(width, 784), *[(width, width)] * 3]
+    ranks = run["ranks"] if "ranks" in run else [run["rank"]] * 4
+    once = [r * (n + m) for r, (n, m) in zip(ranks, shapes, strict=False)] if ranks else [
+        n * m for n, m in shapes]
+    twice = [2 * k + 4 * r**2 for k, r in zip(once, ranks, strict=False)] if ranks else once
+    expected = [sum(once) + 10 * width, sum(twice) + 10 * width]
+    found = [count["eval_KV"], count["train_paper"]] if isinstance(count, dict) else [count]
+    return [k - n for k, n in zip(found, expected, strict=False)]
+
+
 def accuracies(data, piece):
     """Of the first epoch, by method or variant, and decay, first seed."""
     def first(found, like):
@@ -84,10 +98,6 @@ def large_steps(data, piece):
             for method in ("DLRT", "GeoLoRA")]
 
 
-def scaling(data, piece):
-    return [found["bytes"][data["n"].index(10**4)] for found in data["methods"].values()]
-
-
 def rank_evolution(data, piece):
     return [data["dense_parameters"], *(
         [value for key, value in record.items() if key != "seconds"]
@@ -103,9 +113,9 @@ def svd_pruning(data, piece):
 
 
 def trainers(data, piece):
-    """Passes, loss and accuracy before and after the first epoch."""
+    """Passes and loss before and after the first epoch."""
     wanted = [(run["method"], run["lr"]) for run in piece["runs"]]
-    return [[run["gradients_a_step"], *(run[what][:2] for what in ("passes", "loss", "accuracy"))]
+    return [[run["gradients_a_step"], *(run[what][:2] for what in ("passes", "loss"))]
             for run in data["runs"] if (run["method"], run["lr"]) in wanted]
 
 
@@ -129,18 +139,16 @@ PIECES = {
                        rank_evolution, TRAINING),
     "robust_initialisation": ({"decay": [10], "methods": ["as published"], "epochs": 1},
                               accuracies, TRAINING),
-    "scaling": ({"n": [10**4]}, scaling, TRAINING),
     "singular_values": ({"sigma": [1e-2], "steps": [4]}, curves("sigma"), EQUATIONS),
     "stagnation": ({"thetas": [1e-2], "steps": [4]}, curves("theta"), EQUATIONS),
     "svd_pruning": ({"ranks": [10], "train": {"lr": 0.2, "batch_size": 100, "epochs": 1},
                      "retrain": {"lr": 0.1, "batch_size": 100, "epochs": 1}}, svd_pruning,
                     TRAINING),
     "trainers": ({"lr": [0.2], "passes": 3}, trainers, TRAINING, ("BUG", "GeoLoRA")),
-    "what_matters": ({"variants": {"basis each 5th step": {"method": "seldom", "lr": [0.2]}},
-                      "epochs": 1}, accuracies, TRAINING),
 }
-# architectures is recomputed whole in test_figures_networks; clocks tell other times each time
-ELSEWHERE = {"architectures", "ablation", "timings", "commensurate", "compress_only", "retrain",
+# architectures is recomputed whole in test_figures_networks, the steps of what_matters are followed
+# in test_variants; clocks tell other times each time
+ELSEWHERE = {"architectures", "what_matters", "ablation", "scaling", "timings", "commensurate", "compress_only", "retrain",
              "sweep", "trp"}
 
 
@@ -178,6 +186,9 @@ def computed(name, monkeypatch):
         whole = training._Run._batches
         monkeypatch.setattr(training._Run, "_batches", lambda run, rng: whole(run, rng)[:20])
     settings = {**module.SETTINGS["default"], **changes}
+    if name == "gradient_flow":                 # of which the exact flow takes most
+        flow = module.flow(settings)
+        monkeypatch.setattr(module, "flow", lambda settings: flow)
     return module.compute(settings, lambda function, jobs: {key: function(**arguments)
                                                             for key, arguments in jobs.items()})
 
@@ -190,9 +201,20 @@ def test_a_piece_of_the_figure_is_what_its_json_holds(name, monkeypatch):
     found, expected = flat(pick(piece, piece)), flat(pick(data, piece))
     assert agree(found, expected, tolerance), [
         (k, a, b) for k, (a, b) in enumerate(zip(found, expected, strict=True)) if a != b]
+    if name in ("accuracy_vs_parameters", "front"):
+        for some in (piece, data, stored(name, "full")):
+            assert not any(flat([miscounted(run) for run in some["runs"]]))
     for k, number in enumerate(expected):
         if np.isfinite(number) and abs(number) > 1e-10:
             assert not agree(found, [*expected[:k], 1.02 * number, *expected[k + 1:]], tolerance)
+
+
+def test_a_last_layer_counted_as_one_of_rank_10_is_a_miscount():
+    """Planted: 10 · (500 + 10) for 10 · 500."""
+    run = next(run for run in stored("accuracy_vs_parameters")["runs"] if run["tau"])
+    assert miscounted(run) == [0, 0]
+    run["weights"]["eval_KV"] += 10 * 10
+    assert miscounted(run) == [100, 0]
 
 
 def test_every_figure_has_its_piece():
