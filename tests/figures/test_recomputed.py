@@ -58,7 +58,7 @@ def curves(key):
     """Of the curves of the same key the errors for the first step sizes."""
     def pick(data, piece):
         wanted = [curve[key] for curve in piece["curves"]]
-        return [errors[:1] for curve in data["curves"] if curve[key] in wanted
+        return [errors[:len(piece["h"])] for curve in data["curves"] if curve[key] in wanted
                 for errors in (curve["errors"].values() if isinstance(curve["errors"], dict)
                                else [curve["errors"], curve["ranks"]])]
     return pick
@@ -140,7 +140,7 @@ PIECES = {
     "robust_initialisation": ({"decay": [10], "methods": ["as published"], "epochs": 1},
                               accuracies, TRAINING),
     "singular_values": ({"sigma": [1e-2], "steps": [4]}, curves("sigma"), EQUATIONS),
-    "stagnation": ({"thetas": [1e-2], "steps": [4]}, curves("theta"), EQUATIONS),
+    "stagnation": ({"thetas": [1e-2], "steps": [4, 8, 16, 32, 64]}, curves("theta"), EQUATIONS),
     "svd_pruning": ({"ranks": [10], "train": {"lr": 0.2, "batch_size": 100, "epochs": 1},
                      "retrain": {"lr": 0.1, "batch_size": 100, "epochs": 1}}, svd_pruning,
                     TRAINING),
