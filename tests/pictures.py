@@ -1,5 +1,6 @@
 """What a picture shows, as numbers and words, and what the stored results say it should show."""
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -91,8 +92,12 @@ def _agrees(panel, expected):
 
 
 def _among(some, others):
-    return all(any(word == other and _close(place, there) for other, there in others)
+    return all(any(word == other and all(map(_near, place, there)) for other, there in others)
                for word, place in some)
+
+
+def _near(a, b):
+    return math.isclose(a, b, rel_tol=1e-9)
 
 
 def _close(found, expected):
