@@ -1,5 +1,5 @@
 """Cut to ranks of 4 to 8, networks trained by TRP are more accurate than networks trained without
-cuts and pruned to these ranks, by 5 points or more in every run; at ranks above 8 they are not.
+cuts and pruned to these ranks, by 5 points or more in every run; at ranks above 8 by less than 2.
 
 A network is trained with dense weights from one start, small (He's, over √6), by stochastic
 gradient descent: TRP [XLZW20] cuts the weights of all layers but the last to the part 1 − e of
@@ -189,12 +189,12 @@ def are_low(ranks):
     return all(r in LOW for r in ranks)
 
 
-def low_ranks_gain_moderate_ones_do_not(data):
+def low_ranks_gain_much_moderate_ones_little(data):
     low = gains(data, are_low)
     moderate = gains(data, lambda ranks: min(ranks) >= LOW.stop)
     seeds = len(data["settings"]["seeds"])
     return (len(low) >= seeds and len(moderate) >= seeds
-            and min(low) >= 0.05 and max(moderate) <= 0.01)
+            and min(low) >= 0.05 and max(moderate) < 0.02)
 
 
-CLAIMS = dict.fromkeys(("default", "full"), (low_ranks_gain_moderate_ones_do_not,))
+CLAIMS = dict.fromkeys(("default", "full"), (low_ranks_gain_much_moderate_ones_little,))
