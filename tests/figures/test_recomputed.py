@@ -7,8 +7,9 @@ from functools import cache
 
 import numpy as np
 import pytest
-from test_figures import NAMES, stored
+from stored import stored
 
+from figures.__main__ import NAMES
 from lowrank_ode import training
 from lowrank_ode.data import load
 from lowrank_ode.testing import kit
@@ -148,8 +149,8 @@ PIECES = {
 }
 # architectures is recomputed whole in test_figures_networks, the steps of what_matters are followed
 # in test_variants; clocks tell other times each time
-ELSEWHERE = {"architectures", "what_matters", "ablation", "scaling", "timings", "commensurate", "compress_only", "retrain",
-             "sweep", "trp"}
+ELSEWHERE = {"ablation", "architectures", "commensurate", "compress_only",
+             "resnet20", "retrain", "scaling", "sweep", "timings", "trp", "what_matters"}
 
 
 def flat(numbers):
