@@ -38,7 +38,7 @@ DEFAULT = {"data": "mnist5k", "widths": [500] * 4, "rank": 30, "seeds": [0], "ba
            "epochs": 6, "variants": VARIANTS}
 SETTINGS = {"small": {**DEFAULT, "data": "digits", "widths": [40] * 2, "rank": 8, "epochs": 3},
             "default": DEFAULT,
-            "full": {**DEFAULT, "seeds": [0, 1, 2], "epochs": 12}}
+            "full": {**DEFAULT, "seeds": [0, 1, 2, 3, 4], "epochs": 12}}
 
 
 @blockwise

@@ -146,11 +146,12 @@ PIECES = {
                      "retrain": {"lr": 0.1, "batch_size": 100, "epochs": 1}}, svd_pruning,
                     TRAINING),
     "trainers": ({"lr": [0.2], "passes": 3}, trainers, TRAINING, ("BUG", "GeoLoRA")),
+    "what_matters": ({"variants": {"base": {"lr": [0.2]}}, "epochs": 1}, accuracies, TRAINING),
 }
-# architectures is recomputed whole in test_figures_networks, the steps of what_matters are followed
-# in test_variants; clocks tell other times each time
+# architectures is recomputed whole in test_figures_networks, the other steps of what_matters are
+# followed in test_variants; clocks tell other times each time
 ELSEWHERE = {"ablation", "architectures", "commensurate", "compress_only",
-             "resnet20", "retrain", "scaling", "sweep", "timings", "trp", "what_matters"}
+             "resnet20", "retrain", "scaling", "sweep", "timings", "trp"}
 
 
 def flat(numbers):
