@@ -53,15 +53,18 @@ SMALL = {"data": "digits", "nets": ["40-20"], "seeds": {"40-20": [0]},
          "methods": {"40-20": list(METHODS)}, "budgets": {"40-20": [0.5, 0.2]},
          "tau": {"40-20": [0.2]}, "low rank start": 10,
          "train": {"40-20": {"lr": [0.2, 0.1], "batch_size": 50, "epochs": 8, "decay": 5e-4}}}
-FULL = {"data": "mnist", "nets": ["300-100", DEEP], "seeds": {"300-100": [0, 1, 2], DEEP: [0]},
-        "methods": {"300-100": list(METHODS), DEEP: FEWER},
+FULL = {"data": "mnist", "nets": ["300-100", DEEP, "lenet5"],
+        "seeds": {"300-100": [0, 1, 2], DEEP: [0], "lenet5": [0]},
+        "methods": {"300-100": list(METHODS), DEEP: FEWER, "lenet5": FEWER},
         "budgets": {"300-100": [0.5, 0.3, 0.18, 0.1, 0.06, 0.035, 0.02],
-                    DEEP: [0.3, 0.1, 0.05, 0.02]},
-        "tau": {"300-100": [0.1, 0.2, 0.3], DEEP: [0.1, 0.2]},
+                    DEEP: [0.3, 0.1, 0.05, 0.02], "lenet5": [0.3, 0.1, 0.05, 0.02]},
+        "tau": {"300-100": [0.1, 0.2, 0.3], DEEP: [0.1, 0.2], "lenet5": [0.2]},
         "train": {"300-100": {"lr": [0.2, 0.2, 0.1, 0.05], "batch_size": 128, "epochs": 12,
                               "decay": 5e-4},
                   DEEP: {"lr": [0.3, 0.3, 0.2, 0.1, 0.05], "batch_size": 128, "epochs": 5,
-                         "decay": 5e-4}}}
+                         "decay": 5e-4},
+                  "lenet5": {"lr": [0.1, 0.1, 0.05, 0.02], "batch_size": 128, "epochs": 4,
+                             "decay": 5e-4}}}
 HEAD = "| | test accuracy, % | | | | | | |"
 SETTINGS = {"small": {**DEFAULT, **SMALL}, "default": DEFAULT, "full": {**DEFAULT, **FULL}}
 
