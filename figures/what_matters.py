@@ -1,6 +1,6 @@
-"""At a fixed rank half the step size costs three percentage points of test accuracy or more, a
-constant one and bases that move each fifth step two or more; each other change is worth little more
-than a point at most, and that, too, is hardly more than what seeds differ by.
+"""At a fixed rank half the step size costs about three percentage points of test accuracy, a
+constant one and bases that move each fifth step about two, with every seed; GeoLoRA gains about
+one; each other change is worth less, of either sign or hardly more than what seeds differ by.
 
 The network 784-500-500-500-500-10 (relu, softmax cross-entropy) with hidden layers of rank 30, the
 last layer dense. The base: a random dense start, its hidden layers cut to this rank; DLRT that
@@ -9,7 +9,7 @@ point a seed, the mean as a bar. "momentum": P(Y)(G + μ M) takes the place of P
 heavy ball on the matrices of rank r, μ = 0.9, a tenth of the step size). "basis each 5th step":
 bases augmented, the core alone trained for four batches, and then truncated. "at the end the core
 alone": in the last third. "a fifth of the inputs dropped": set to 0, drawn anew for each batch
-[SHKSS14]. 5,000 real MNIST images; default: one seed and 6 epochs; --full: three seeds and 12,
+[SHKSS14]. 5,000 real MNIST images; default: one seed and 6 epochs; --full: five seeds and 12,
 which the sentences above are about.
 """
 
@@ -123,13 +123,17 @@ def draw(data):
 
 
 def small_steps_and_resting_bases_cost_most(data):
-    """Three points, two, and two; all else a point, and a bit."""
-    mean = {name: 100 * sum(run[-1] for run in runs) / len(runs)
+    """In points: three in the mean and 2.5 with each seed; about two; GeoLoRA gains about one, with
+    each seed; all else less than that in the mean."""
+    last = {name: np.array([100 * run[-1] for run in runs])
             for name, runs in data["accuracy"].items()}
-    gain = {name: value - mean["base"] for name, value in mean.items()}
-    costly = "half the step size", "constant step size", "basis each 5th step"
-    return (gain["half the step size"] <= -3 and max(gain[name] for name in costly) <= -2
-            and all(abs(gain[name]) <= 1.2 for name in gain if name not in costly))
+    gain = {name: found - last["base"] for name, found in last.items()}
+    half, constant, seldom, geolora = (gain.pop(name) for name in (
+        "half the step size", "constant step size", "basis each 5th step", "GeoLoRA"))
+    return (half.mean() <= -3 and max(half) <= -2.5 and max(constant) <= -1 and max(seldom) < 0
+            and all(abs(found.mean() + 2) <= 0.5 for found in (constant, seldom))
+            and abs(geolora.mean() - 1) <= 0.5 and min(geolora) > 0
+            and max(abs(found.mean()) for found in gain.values()) < geolora.mean())
 
 
 CLAIMS = {"full": (small_steps_and_resting_bases_cost_most,)}
