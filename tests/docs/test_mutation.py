@@ -41,7 +41,7 @@ def test_a_survivor_without_a_reason_and_a_reason_without_a_survivor_are_complai
     page, complaints = report(outcome, why)
     assert complaints == ["alive without a reason: a.py\n- x\n+ z",
                           "a reason, but not alive: a.py\n- x\n+ w"]
-    assert "| all | 5 | 3 | 1 | 1 | 60.0% | 75.0% |" in page and "The same." in page
+    assert "| all | | 5 | 3 | 1 | 1 | 60.0% | 75.0% |" in page and "The same." in page
     assert "Gone." not in page
 
 

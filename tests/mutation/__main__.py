@@ -11,6 +11,7 @@ import json
 import multiprocessing
 import os
 import sys
+from hashlib import sha256
 from itertools import groupby, repeat
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"        # before NumPy is loaded
@@ -50,7 +51,8 @@ def main():
         for file, group in groupby(pairs, lambda pair: pair[0].file):
             told = {mutant.change: killer for mutant, killer in group}
             alive = [change for change, killer in told.items() if killer is None]
-            outcome[file] = {"mutants": len(told), "killed": len(told) - len(alive), "alive": alive}
+            outcome[file] = {"source": sha256((ROOT / file).read_bytes()).hexdigest()[:8],
+                             "mutants": len(told), "killed": len(told) - len(alive), "alive": alive}
             killers[file] = {change: killer for change, killer in told.items() if killer}
             named = [name for name in CONFIG["mutation:tests"] if name in outcome]
             save(OUTCOME, {name: outcome[name] for name in named})

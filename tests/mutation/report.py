@@ -23,15 +23,15 @@ def report(outcome, reasons):
                   for file, change in sorted(alive - set(reasons))]
     complaints += [f"a reason, but not alive: {file}\n{change}"
                    for file, change in sorted(set(reasons) - alive) if file in outcome]
-    rows = [(f"`{file}`", result["mutants"], result["killed"],
-             sum((file, change) in reasons for change in result["alive"]))
+    rows = [(f"`{file}` | {result.get('source', 'older code')}", result["mutants"],
+             result["killed"], sum((file, change) in reasons for change in result["alive"]))
             for file, result in outcome.items()]
-    rows.append(("all", *(sum(row[k] for row in rows) for k in (1, 2, 3))))
+    rows.append(("all |", *(sum(row[k] for row in rows) for k in (1, 2, 3))))
     lines = ["# Mutation testing: the last run", "",
              "Written by `python -m tests.mutation`; [What it means](mutation-testing.md).", "",
-             "| file | mutants | killed | equivalent | alive | killed / all "
+             "| file | its SHA-256 | mutants | killed | equivalent | alive | killed / all "
              "| killed / (all − equivalent) |",
-             "|---|---|---|---|---|---|---|"]
+             "|---|---|---|---|---|---|---|---|"]
     for name, mutants, killed, equivalent in rows:
         lines.append(f"| {name} | {mutants} | {killed} | {equivalent} | "
                      f"{mutants - killed - equivalent} | {killed / mutants:.1%} "
