@@ -85,7 +85,7 @@ def check_finite(name, X, hint=""):
 def check_count(name, n, most=None, where="", least=1):
     """n as an int; ValueError unless it is a whole number, least ≤ n, and n ≤ most if given."""
     try:
-        count = operator.index(n)
+        count = least - 1 if isinstance(n, bool | np.bool_) else operator.index(n)
     except TypeError:
         count = least - 1
     if not least <= count <= (count if most is None else most):

@@ -71,7 +71,7 @@ def test_a_good_start_may_keep_its_bases_in_factors_or_be_a_sum():
 def test_a_count_is_a_whole_number_between_1_and_its_limit():
     for n in (1, 2, 3, np.int64(3)):
         assert type(check_count("n", n, most=3)) is int and check_count("n", n) == n
-    for n in (0, -1, 4, 1.0, 2.5, np.nan, None, "2"):
+    for n in (0, -1, 4, 1.0, 2.5, np.nan, None, "2", True, np.True_):
         with pytest.raises(ValueError, match="n: got"):
             check_count("n", n, most=3)
     with pytest.raises(ValueError, match="n: got 0"):
