@@ -158,6 +158,7 @@ def one():
     (lambda: DLRT(tau=-0.1), "tau: got -0.1"), (lambda: AdaptiveBUG(tol=-1), "tol: got -1"),
     (lambda: DLRT(max_rank=0), "max_rank: got 0"), (lambda: BUG(solve="rk4"), "solve: got 'rk4'"),
     (lambda: Dense(solve=None), "solve: got None"),
+    (lambda: ProjectorSplitting(solve=1), "solve: got 1"),
     (lambda: ProjectorSplitting(order=3), "order: got 3"),
     *[(lambda m=m, h=h: m.step(one(), 0, h, lambda t, Y: Y), "h: got")
       for m in [*EVERY, *BASELINES] for h in (0, -1, np.nan)],

@@ -152,6 +152,11 @@ def symmetric_start(rng, n, d, skew):
 METHODS_BY_SYMMETRY = low_rank("keeps_symmetry", plain=True, tol=0)
 
 
+def test_those_that_keep_symmetry_say_so():
+    assert {"BUG", "AdaptiveBUG", "DLRT", "ParallelBUG"} <= {
+        type(method).__name__ for method in METHODS_BY_SYMMETRY}
+
+
 @pytest.mark.parametrize("skew", [False, True], ids=["symmetric", "skew"])
 @pytest.mark.parametrize("method", METHODS_BY_SYMMETRY, ids=str)
 @given(spectra(3), seeds)
