@@ -70,11 +70,14 @@ def run_jobs(function, jobs, folder):
         else:
             results[key] = result
     if failures:
-        raise RuntimeError(f"of {len(jobs)} jobs {len(failures)} failed and "
-                           f"{len(jobs) - len(failures) - len(results)} were not started; "
-                           f"{len(results)} are kept in {folder}, "
-                           "from where the same command goes on:\n" + "\n".join(failures))
+        raise RuntimeError(_complaint(len(jobs), len(results), failures, folder))
     return {key: results[key] for key in jobs}
+
+
+def _complaint(number, kept, failures, folder):
+    return (f"of {number} jobs {len(failures)} failed and {number - len(failures) - kept} were not "
+            f"started; {kept} are kept in {folder}, from where the same command goes on:\n"
+            + "\n".join(failures))
 
 
 def remove_jobs(keys, folder):
