@@ -9,8 +9,8 @@ import numpy as np
 from .data import Data
 from .generators import generator
 from .integrators import DLRT
-from .matrices import check_count, check_number
 from .nets import mlp
+from .options import check_count, check_number
 from .training import ranks, train
 
 FEWEST = 16         # rank of a weight at the start, at least, if it has as many rows and columns

@@ -6,7 +6,8 @@ import math
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from .matrices import DirectSum, Identity, LowRank, blockwise, check_matrix, check_number
+from .matrices import DirectSum, Identity, LowRank, blockwise, check_matrix
+from .options import check_number
 
 
 def checked(Y, h, F):

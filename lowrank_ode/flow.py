@@ -9,7 +9,8 @@ import numpy as np
 
 from .fields import as_field
 from .integrators import method_of
-from .matrices import DirectSum, LowRank, check_count, check_number, check_state, dense, norm
+from .matrices import DirectSum, LowRank, check_state, dense, norm
+from .options import check_count, check_number
 from .substeps import exact
 
 Matrix = TypeVar("Matrix", np.ndarray, LowRank, DirectSum)

@@ -14,13 +14,14 @@ import time
 import numpy as np
 
 from .integrators import BY_NAME
-from .matrices import LowRank, check_count, check_number
+from .matrices import LowRank
 from .nets.architectures import ARCHITECTURES
 from .nets.chains import count_of_weights, shapes
 from .nets.convolution import joins
 from .nets.images import Flatten, MaxPool, Patches
 from .nets.norms import BatchNorm
 from .nets.skips import Residual
+from .options import check_count, check_number
 from .results import check_writable, write_json
 from .training import gradient_field
 

@@ -9,9 +9,10 @@ import numpy as np
 
 from .generators import generator, generator_from
 from .integrators import METHODS, Dense, method_of
-from .matrices import DirectSum, LowRank, check_count, check_number, check_state
+from .matrices import DirectSum, LowRank, check_state
 from .nets import Network, blocks_of
 from .nets.norms import for_prediction
+from .options import check_count, check_number
 
 
 @dataclass(frozen=True, eq=False)

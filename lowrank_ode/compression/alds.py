@@ -3,7 +3,8 @@
 import numpy as np
 
 from ..generators import generator
-from ..matrices import best_approximation, check_count
+from ..matrices import best_approximation
+from ..options import check_count
 from .budget import allocate, numbers_allowed
 from .contract import method
 from .counts import count_parameters

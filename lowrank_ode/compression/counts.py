@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..matrices import LowRank, check_count
+from ..matrices import LowRank
 from ..nets import blocks_of
+from ..options import check_count
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ matrices, also of those that mend a basis of bad condition, O(r³). docs/6-speed
 
 from bisect import bisect_right
 
-from ..matrices import check_count
+from ..options import check_count
 from .counts import check_layer
 
 

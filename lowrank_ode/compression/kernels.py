@@ -28,11 +28,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..matrices import DirectSum, H, LowRank, check_count, dense
+from ..matrices import DirectSum, H, LowRank, dense
 from ..nets.chains import Branched, count_of_weights, shapes
 from ..nets.groups import BlockDiagonal, Grouped
 from ..nets.images import Patches
 from ..nets.layers import Dense
+from ..options import check_count
 from .copies import copied
 
 # Axes of K (filter, row, column, channel) in the order of the folded matrix, how many are its rows.

@@ -2,8 +2,9 @@
 
 import warnings
 
-from ..matrices import DirectSum, best_approximation, check_number, norm
+from ..matrices import DirectSum, best_approximation, norm
 from ..nets import Network, blocks_of, check_ranks
+from ..options import check_number
 from .copies import copied
 from .counts import count_parameters
 

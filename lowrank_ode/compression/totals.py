@@ -3,9 +3,9 @@ shapes of its layers alone; a network of 138 million parameters is counted witho
 
 import math
 
-from ..matrices import check_count
 from ..nets.chains import count_of_weights
 from ..nets.images import Patches
+from ..options import check_count
 from .counts import count_weights
 from .kernels import PIXELS, check_scheme, folded_shapes, halves, windows
 

@@ -7,8 +7,9 @@ from math import inf
 import numpy as np
 
 from ..fields import step_size
-from ..matrices import DirectSum, LowRank, best_approximation, check_count, dense, norm
+from ..matrices import DirectSum, LowRank, best_approximation, dense, norm
 from ..nets.networks import count_of_weights
+from ..options import check_count
 from .copies import copied
 from .kernels import PIXELS, Piece, fold, folded_shapes, in_groups, replaced, unfold, windows_on
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..fields import checked
-from ..matrices import H, LowRank, augment, check_truncation, leading, restrict, truncate
+from ..matrices import H, LowRank, augment, leading, restrict, truncate
+from ..options import check_truncation
 
 
 @dataclass(frozen=True)

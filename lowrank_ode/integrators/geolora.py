@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..fields import checked
-from ..matrices import H, check_truncation, truncate
+from ..matrices import H, truncate
+from ..options import check_truncation
 from .parallel_bug import bordered
 
 

@@ -6,16 +6,8 @@ from typing import ClassVar
 import numpy as np
 
 from ..fields import checked
-from ..matrices import (
-    DirectSum,
-    H,
-    LowRank,
-    augment,
-    blockwise,
-    check_number,
-    leading,
-    restrict,
-)
+from ..matrices import DirectSum, H, LowRank, augment, blockwise, leading, restrict
+from ..options import check_number
 from .projected import K_field, L_field, S_field
 from .truncating import Truncating
 

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from ..matrices import check_truncation, truncate
+from ..matrices import truncate
+from ..options import check_truncation
 from ..substeps import check_solver, rk4
 
 

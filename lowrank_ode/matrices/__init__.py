@@ -9,15 +9,8 @@ from .lowrank import LowRank
 from .orthonormal import augment, orth
 from .products import dense, leading, norm, outer, restrict
 from .truncation import truncate
-from .validation import (
-    check_count,
-    check_matrix,
-    check_number,
-    check_state,
-    check_truncation,
-)
+from .validation import check_matrix, check_state
 
 __all__ = ["DirectSum", "H", "Identity", "LowRank", "augment", "best_approximation", "blockwise",
-           "check_count", "check_matrix", "check_number", "check_state", "check_truncation",
-           "dense", "leading", "norm", "orth", "outer", "restrict", "retract",
-           "tangent_projection", "truncate"]
+           "check_matrix", "check_state", "dense", "leading", "norm", "orth", "outer", "restrict",
+           "retract", "tangent_projection", "truncate"]

@@ -4,13 +4,14 @@ import math
 
 import numpy as np
 
+from ..options import check_count, check_truncation
 from .direct_sum import H, blockwise
 from .lapack import frobenius, precision, svd
 from .lowrank import LowRank
 from .orthonormal import augment, orth
 from .products import dense
 from .truncation import by_svd, diagonal, orthonormal_factors, polished, rank_within, truncate
-from .validation import check_count, check_finite, check_matrix, check_truncation
+from .validation import check_finite, check_matrix
 
 OVERSAMPLED = 10    # columns more than the rank, in the search for a dominant space
 ROUNDS = 8          # of that search, at most: what they do not find is left to LAPACK

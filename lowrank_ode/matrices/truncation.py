@@ -8,13 +8,14 @@ from typing import TypeVar
 
 import numpy as np
 
+from ..options import check_truncation
 from .augmented import Augmented, array_of, inner
 from .direct_sum import DirectSum, H, Identity
 from .dominant import dominant
 from .lapack import SMALL, eye_like, frobenius, precision, svd
 from .lowrank import LowRank
 from .orthonormal import augment
-from .validation import check_finite, check_matrix, check_truncation
+from .validation import check_finite, check_matrix
 
 Matrix = TypeVar("Matrix", np.ndarray, LowRank, DirectSum)
 

@@ -6,7 +6,7 @@ at all on images of the usual size, is left out: dropout, local response normali
 a fixed size. `tests/nets/test_architectures.py` has the totals.
 """
 
-from ..matrices import check_count
+from ..options import check_count
 from .averages import GlobalAverage
 from .groups import BlockDiagonal
 from .images import Flatten, MaxPool, Patches

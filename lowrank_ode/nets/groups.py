@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..matrices import check_count
+from ..options import check_count
 from .activations import Activation, activated, activation_of, slope_of
 from .layers import Dense, columns, sums
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..matrices import check_count
+from ..options import check_count
 from .buffers import buffer
 
 

@@ -21,7 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..generators import generator
-from ..matrices import H, LowRank, check_count, check_number, dense, outer
+from ..matrices import H, LowRank, dense, outer
+from ..options import check_count, check_number
 from .activations import Activation, activated, activation_of, slope_of
 from .buffers import buffer
 from .gradients import gradient

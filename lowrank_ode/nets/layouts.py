@@ -17,8 +17,9 @@ from itertools import accumulate
 
 import numpy as np
 
-from ..matrices import DirectSum, check_count, dense
+from ..matrices import DirectSum, dense
 from ..matrices.validation import check_finite
+from ..options import check_count
 from .groups import BlockDiagonal, Grouped
 from .images import Flatten, Patches
 from .layers import Dense

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from ..matrices import LowRank, check_count, check_number
+from ..matrices import LowRank
 from ..matrices.validation import check_finite, check_matrix
+from ..options import check_count, check_number
 
 
 def from_lora(A, B, scale=1.0):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..matrices import check_count
+from ..options import check_count
 from .activations import activation_of
 from .images import Flatten, MaxPool, Patches
 from .layers import Dense

@@ -9,7 +9,8 @@ from itertools import accumulate
 import numpy as np
 
 from ..generators import generator
-from ..matrices import DirectSum, check_count
+from ..matrices import DirectSum
+from ..options import check_count
 from . import chains
 from .chains import count_of_weights
 from .convolution import joined

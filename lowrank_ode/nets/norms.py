@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..matrices import DirectSum, LowRank, check_number
+from ..matrices import DirectSum, LowRank
+from ..options import check_number
 from . import chains
 from .activations import Activation, activation_of
 from .buffers import buffer

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..matrices import check_count
+from ..options import check_count
 from . import chains
 from .activations import Activation, activation_of
 from .buffers import buffer

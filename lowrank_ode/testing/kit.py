@@ -17,7 +17,8 @@ from numbers import Real
 
 import numpy as np
 
-from ..matrices import LowRank, check_count
+from ..matrices import LowRank
+from ..options import check_count
 from .theorems import FEATURES, THEOREMS, NotAsked
 
 

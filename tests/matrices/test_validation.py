@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import scipy.sparse
 from strategies import random_basis
 
 from lowrank_ode import DirectSum, LowRank
-from lowrank_ode.matrices import Identity, augment, check_count, check_state, check_truncation
+from lowrank_ode.matrices import Identity, augment, check_matrix, check_state
 from lowrank_ode.nets import check_ranks
 
 
@@ -68,23 +69,20 @@ def test_a_good_start_may_keep_its_bases_in_factors_or_be_a_sum():
         assert check_state(Y) is Y
 
 
-def test_a_count_is_a_whole_number_between_1_and_its_limit():
-    for n in (1, 2, 3, np.int64(3)):
-        assert type(check_count("n", n, most=3)) is int and check_count("n", n) == n
-    for n in (0, -1, 4, 1.0, 2.5, np.nan, None, "2", True, np.True_):
-        with pytest.raises(ValueError, match="n: got"):
-            check_count("n", n, most=3)
-    with pytest.raises(ValueError, match="n: got 0"):
-        check_count("n", 0)
-
-
-def test_a_tolerance_is_a_number_from_0_on_and_a_rank_a_count_or_none():
-    for tol, most in ((0, None), (0.5, 1), (np.float32(1), np.int64(3)), (np.inf, None)):
-        assert check_truncation("tau", tol, most) is None
-    for tol, most, message in ((-1e-300, None, "tau: got -1e-300"), (np.nan, None, "tau: got nan"),
-                               (0, 0, "max_rank: got 0"), (0, 1.5, "max_rank: got 1.5")):
-        with pytest.raises(ValueError, match=message):
-            check_truncation("tau", tol, most)
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+def test_a_matrix_has_products_from_both_sides_and_the_shape_that_is_expected():
+    Y = LowRank(np.eye(4, 2), np.eye(2), np.eye(5, 2))
+    for X in (Y, Y.dense(), scipy.sparse.csr_array(Y.dense()), Identity(4)):
+        assert check_matrix("X", X) is X
+    asked = check_matrix("X", np.matrix(Y.dense()), (4, 5))
+    assert type(asked) is np.ndarray and np.array_equal(asked, Y.dense())
+    for X in (DirectSum([Y]), [[1.0]], {"X": 1}, 1.0):
+        with pytest.raises(TypeError, match=rf"X: got {type(X).__name__}, expected a matrix: "):
+            check_matrix("X", X)
+    for shape, hint in (((5, 4), ": it is transposed"), ((4, 4), "")):
+        with pytest.raises(ValueError) as refusal:
+            check_matrix("X", Y, shape)
+        assert str(refusal.value) == f"X: shape (4, 5), expected {shape}{hint}"
 
 
 @pytest.mark.parametrize("rank, ranks", [(None, [None, None, None]), (4, [4, 4, None]),
