@@ -3,6 +3,7 @@
 from ..archives import check_ending, read_arrays, write_arrays
 from ..compression import METHODS, compressed, multiplied_out
 from ..results import write_json
+from .plot import check_plot, plot_report
 from .runs import check_new
 
 WITHOUT_DATA = {method.__name__: method for method in METHODS
@@ -31,6 +32,7 @@ def add_to(commands):
                    "(in, rank), K Vᵀ, inputs of kernels in the order row, column, channel; with k "
                    "groups of channels NAME.0.K, …")
     p.add_argument("--report", metavar="FILE.json", help="write ranks and errors here, too")
+    p.add_argument("--plot", metavar="FILE.png|pdf|svg", help="draw rank and error of each weight")
     p.add_argument("--overwrite", action="store_true", help="even if these files exist")
 
 
@@ -38,12 +40,16 @@ def run(args):
     check_ending(args.out)
     for path in filter(None, (args.out, args.report)):
         check_new(path, args.overwrite)
+    if args.plot:
+        check_plot(args.plot)
     arrays, texts = read_arrays(args.weights)
     parts, report = compressed(arrays, WITHOUT_DATA[args.method], args.budget, args.layout)
     found = factors(arrays, parts) if args.factors else multiplied_out(arrays, parts, args.layout)
     write_arrays(args.out, found, texts)
     if args.report:
         write_json(args.report, report.summary())
+    if args.plot:
+        plot_report(args.plot, report)
     print(report)
 
 

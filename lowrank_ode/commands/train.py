@@ -7,7 +7,7 @@ from ..compression import count_parameters
 from ..generators import generator
 from ..training import train
 from . import runs, settings
-from .plot import check_plot, plot
+from .plot import check_plot, plot_run
 from .settings import make_data, make_method, settings_of, start
 
 MANY = 1000             # training images, at most, that tell whether the loss has fallen
@@ -130,7 +130,7 @@ def _summarise(result, net, args):
           f"parameters     {last['parameters']} of {dense_count}\n"
           f"compression    {100 * last['compression']:.1f} %")
     if args.plot:
-        plot(args.plot, result["records"], _accuracy(result).split()[0])
+        plot_run(args.plot, result["records"], _accuracy(result).split()[0])
 
 
 def _accuracy(result):

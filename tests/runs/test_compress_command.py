@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from lowrank_ode.__main__ import main
+from lowrank_ode.commands import plot
 
 RNG = np.random.default_rng(0)
 ARRAYS = {"conv.weight": RNG.standard_normal((16, 8, 3, 3)).astype(np.float32),
@@ -48,7 +49,31 @@ def test_factors_are_within_the_budget_and_their_products_the_weights(tmp_path):
     assert np.abs(found["fc.weight.K"] @ found["fc.weight.V"].T - whole["fc.weight"]).max() <= 1e-4
 
 
+def drawn(folder, monkeypatch):
+    """(labels, lengths) of the bars of a picture: largest ranks, ranks, errors."""
+    kept, write = [], plot._write
+    monkeypatch.setattr(plot, "_write", lambda path, figure: kept.append((path, figure)))
+    run(folder, "--plot", str(folder / "run.png"), "--report", str(folder / "r.json"))
+    write(*kept[0])
+    ranks, errors = kept[0][1].axes
+    return ([label.get_text() for label in ranks.get_yticklabels()],
+            *([bar.get_width() for bar in bars] for axes in (ranks, errors)
+              for bars in axes.containers))
+
+
+def test_a_picture_shows_the_rank_and_the_error_of_each_weight(tmp_path, monkeypatch):
+    """Planted: the numbers of another weight."""
+    names, full, kept, errors = drawn(tmp_path, monkeypatch)
+    rows = json.loads((tmp_path / "r.json").read_text())["rows"]
+    assert (tmp_path / "run.png").read_bytes().startswith(b"\x89PNG")
+    assert names == [row["layer"] for row in rows] == ["conv.weight", "fc.weight"]
+    assert kept == [row["rank"] for row in rows] != kept[::-1]
+    assert full == [min(16, 72 // rows[0]["groups"]), min(30, 64 // rows[1]["groups"])]
+    assert errors == [row["error"] for row in rows] != errors[::-1]
+
+
 @pytest.mark.parametrize("options, arrays, words", [
+    (["--plot", "x.jpg"], ARRAYS, "--plot: got 'x.jpg', expected a name ending in"),
     ([], {"b": np.ones(3)}, "expected matrices or kernels"),
     ([], ARRAYS | {"w": np.eye(3) * np.nan}, "w: NaN"),
     (["--out", "x.txt"], ARRAYS, "expected a name ending in .npz"),
