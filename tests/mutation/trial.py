@@ -8,6 +8,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections import defaultdict, deque
 from pathlib import Path
 
 import hypothesis
@@ -18,6 +19,7 @@ import scipy.sparse.linalg  # noqa: F401
 from .mutants import CONFIG, ROOT
 
 PATIENCE, HANGS = 30, 600       # seconds of the processor for a test, and on the clock
+LATELY = defaultdict(lambda: deque(maxlen=4))   # by file, tests that its last mutants failed: first
 OTHERS = ["tests/matrices", "tests/integrators", "tests/theorems", "tests/testing", "tests/nets",
           "tests/runs", "tests/compression", "lowrank_ode"]
 
@@ -43,18 +45,21 @@ def prepare():
 
 
 def trial(mutant, hint=None, others=False):
-    """The test that fails or does not end, None if there is none: the hint, those that mutation.cfg
-    names for the file, if asked for the others."""
-    path = Path(mutant.file)
+    """The test that fails or does not end, None if there is none: the hint, what the last mutants
+    failed, those that mutation.cfg names for the file, if asked for the others."""
+    path, lately = Path(mutant.file), LATELY[mutant.file]
     original = path.read_bytes()
     try:
         path.write_text(mutant.source, encoding="utf-8")
-        for tests in ([hint] if hint else [], shlex.split(CONFIG["mutation:tests"][mutant.file]),
-                      OTHERS if others else []):
+        for tests in ([hint] if hint else [], list(lately),
+                      shlex.split(CONFIG["mutation:tests"][mutant.file]), OTHERS if others else []):
             # two mutants in one second, of one size
             Path(importlib.util.cache_from_source(path)).unlink(missing_ok=True)
             if tests and _fails(tests):
-                return Path("under_way").read_text(encoding="utf-8")
+                killer = Path("under_way").read_text(encoding="utf-8")
+                if "::" in killer and killer not in lately:
+                    lately.append(killer)
+                return killer
         return None
     finally:
         path.write_bytes(original)
