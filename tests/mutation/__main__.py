@@ -18,7 +18,7 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"        # before NumPy is loaded
 
 from tqdm import tqdm
 
-from .mutants import CONFIG, ROOT, Mutant, mutants
+from .mutants import CONFIG, ROOT, mutants
 from .report import reasons, report
 from .trial import prepare, trial
 
@@ -43,9 +43,6 @@ def main():
     settled = [options.alive and (bool(killer) or mutant[:2] in why)
                for mutant, killer in zip(found, known, strict=True)]
     with multiprocessing.Pool(options.jobs, prepare) as pool:
-        unchanged = Mutant(found[0].file, "", (ROOT / found[0].file).read_text(encoding="utf-8"))
-        if failed := pool.apply(trial, [unchanged]):
-            sys.exit(f"without any mutation, {failed} fails")
         verdicts = pool.imap(verdict, zip(found, known, settled, repeat(options.alive)))
         pairs = zip(found, tqdm(verdicts, total=len(found)), strict=True)
         for file, group in groupby(pairs, lambda pair: pair[0].file):

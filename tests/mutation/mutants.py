@@ -14,6 +14,8 @@ from . import operators
 
 ROOT = Path(__file__).parent.parent.parent
 CONFIG = configparser.ConfigParser(interpolation=configparser.ExtendedInterpolation())
+HEADED = ("funcdef", "classdef", "if_stmt", "for_stmt", "while_stmt", "with_stmt", "try_stmt",
+          "decorated")
 CONFIG.read(Path(__file__).with_name("mutation.cfg"), encoding="utf-8")
 
 
@@ -21,6 +23,7 @@ class Mutant(NamedTuple):
     file: str
     change: str         # the line(s) before and after, as in a diff; unique in its file
     source: str         # the whole file after
+    lines: range        # of the statement, before; a loop's or a condition's own with all below it
 
 
 def mutants(file):
@@ -37,7 +40,7 @@ def mutants(file):
                 seen.add(program)
                 changes.append(change := _change(source.splitlines(), mutated.splitlines()))
                 number = f"\n  no. {n}" if (n := changes.count(change)) > 1 else ""
-                yield Mutant(file, change + number, mutated)
+                yield Mutant(file, change + number, mutated, _statement(node))
 
 
 def _program(source):
@@ -46,6 +49,14 @@ def _program(source):
         return ast.dump(ast.parse(source))
     except SyntaxError:
         return None
+
+
+def _statement(node):
+    """The lines of the smallest statement around a node, or of the head that it is in."""
+    while node.parent and not (node.type.endswith("stmt")
+                               or node.parent.type in (*HEADED, "file_input", "suite")):
+        node = node.parent
+    return range(node.start_pos[0], node.end_pos[0] + 1)
 
 
 def _is_wording(node):

@@ -8,7 +8,6 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections import defaultdict, deque
 from pathlib import Path
 
 import hypothesis
@@ -16,12 +15,13 @@ import pytest
 import scipy.integrate
 import scipy.sparse.linalg  # noqa: F401
 
+from .covering import Tracer, covering
 from .mutants import CONFIG, ROOT
 
 PATIENCE, HANGS = 30, 600       # seconds of the processor for a test, and on the clock
-LATELY = defaultdict(lambda: deque(maxlen=4))   # by file, tests that its last mutants failed: first
 OTHERS = ["tests/matrices", "tests/integrators", "tests/theorems", "tests/testing", "tests/nets",
           "tests/runs", "tests/compression", "lowrank_ode"]
+traced = []                     # the file that this process has a `Tracer`'s notes of
 
 
 class Watch:
@@ -45,21 +45,23 @@ def prepare():
 
 
 def trial(mutant, hint=None, others=False):
-    """The test that fails or does not end, None if there is none: the hint, what the last mutants
-    failed, those that mutation.cfg names for the file, if asked for the others."""
-    path, lately = Path(mutant.file), LATELY[mutant.file]
+    """The test that fails or does not end, None if there is none: the hint, tests that run its
+    lines, those that mutation.cfg names for the file, if asked for the others."""
+    path, named = Path(mutant.file), shlex.split(CONFIG["mutation:tests"][mutant.file])
+    if mutant.file not in traced:
+        if _fails(named, mutant.file):
+            raise ValueError("without any mutation a test fails: "
+                             + Path("under_way").read_text(encoding="utf-8"))
+        traced[:] = [mutant.file]
     original = path.read_bytes()
     try:
         path.write_text(mutant.source, encoding="utf-8")
-        for tests in ([hint] if hint else [], list(lately),
-                      shlex.split(CONFIG["mutation:tests"][mutant.file]), OTHERS if others else []):
+        for tests in ([hint] if hint else [], covering(mutant.lines), named,
+                      OTHERS if others else []):
             # two mutants in one second, of one size
             Path(importlib.util.cache_from_source(path)).unlink(missing_ok=True)
             if tests and _fails(tests):
-                killer = Path("under_way").read_text(encoding="utf-8")
-                if "::" in killer and killer not in lately:
-                    lately.append(killer)
-                return killer
+                return Path("under_way").read_text(encoding="utf-8")
         return None
     finally:
         path.write_bytes(original)
@@ -71,19 +73,21 @@ def _set_clock():
     signal.alarm(HANGS)
 
 
-def _fails(tests):
+def _fails(tests, file=None):
+    """file: of a run without mutation, which notes the lines that each test runs."""
     Path("under_way").write_text("import", encoding="utf-8")
     pid = os.fork()
     if pid == 0:
         _set_clock()
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         os.dup2(1, 2)
+        plugins = [Watch(), *([Tracer(file)] if file else [])]
         try:
             importlib.import_module("lowrank_ode")
         except Exception:      # pytest would call it wrong usage, where conftest.py fails
             os._exit(1)
         os._exit(pytest.main(["-x", "-q", "--hypothesis-profile=mutation", *tests],
-                             plugins=[Watch()]))
+                             plugins=plugins))
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     # a hint may be out of date
     return code not in (pytest.ExitCode.OK, pytest.ExitCode.USAGE_ERROR,
