@@ -20,9 +20,10 @@ def panels_of(name):
 class Panel:
     """Title, axis labels; lines {label: (x, y)}, those of error bars, too, and bars {label: (lower
     ends, upper ends)}, or {label: half their lengths} if that is expected; words [(text, (x, y))],
-    what stands beside points; marks [(marker, (x, y))], of lines without label, "ring" for an empty
-    circle, "hollow s" for an empty square; levels {"x", "y" or a label: places of straight lines};
-    ticks, the words along the y-axis; markers {label: that of the line}."""
+    what stands beside points; of lines without label marks [(marker, (x, y))], "ring" for an empty
+    circle, "hollow s" for an empty square, or, without markers, links [(x, y)]; levels {"x", "y" or
+    a label: places of straight lines}; ticks, the words along the y-axis; markers {label: that of
+    the line}."""
 
     title: str = ""
     xlabel: str = ""
@@ -34,6 +35,7 @@ class Panel:
     levels: dict = field(default_factory=dict)
     ticks: list = field(default_factory=list)
     markers: dict = field(default_factory=dict)
+    links: list = field(default_factory=list)
 
 
 def shown(figure):
@@ -58,8 +60,10 @@ def _panel(ax):
             _add_level(panel, "x", label, x[0])
         elif line.get_transform() == ax.get_yaxis_transform():
             _add_level(panel, "y", label, y[0])
+        elif label.startswith("_") and line.get_marker() == "None":
+            panel.links.append((x, y))
         elif label.startswith("_"):
-            panel.marks += _marks(line)
+            panel.marks += [(_marker(line), point) for point in line.get_xydata()]
         elif label in panel.lines:
             panel.lines[label] = tuple(np.r_[old, new] for old, new in
                                        zip(panel.lines[label], (x, y), strict=True))
@@ -78,10 +82,6 @@ def _marker(line):
     if line.get_markerfacecolor() != "none":
         return line.get_marker()
     return "ring" if line.get_marker() == "o" else f"hollow {line.get_marker()}"
-
-
-def _marks(line):
-    return [(_marker(line), point) for point in line.get_xydata() if line.get_marker() != "None"]
 
 
 def nameless(figure, colour=True):
@@ -106,7 +106,7 @@ def _labelled(ax):
 
 def agree(drawn, expected):
     """Whether panels show what is expected: as many, the same lines and marks and no others, each
-    to rounding; of words and levels those that are expected, among others."""
+    to rounding; of words, levels and links those that are expected, among others."""
     return len(drawn) == len(expected) and all(map(_agrees, drawn, expected))
 
 
@@ -121,6 +121,7 @@ def _agrees(panel, expected):
             and len(panel.marks) == len(expected.marks)
             and _among(expected.words, panel.words) and _among(expected.marks, panel.marks)
             and _among(panel.marks, expected.marks)
+            and all(any(_close(link, other) for other in panel.links) for link in expected.links)
             and all(any(_close(level, other) for other in panel.levels.get(of, []))
                     for of, levels in expected.levels.items() for level in levels)
             and (not expected.ticks or panel.ticks == expected.ticks))

@@ -97,21 +97,24 @@ def sweep(data):
 
 @panels_of("commensurate")
 def commensurate(data):
-    """A row a method, three kinds a row; filled: each net, hollow: mean net. The lines are those
-    of the legend."""
+    """A row a method, three kinds a row; filled: each net, hollow: mean net, and a link from one
+    to the other. The lines are those of the legend."""
     kinds = {"compressed": ("o", "ring", 0.18), "retrained": ("s", "hollow s", -0.18),
              "from the start": ("*", "hollow *", 0)}
     names = [*{row["method"]: None for row in data["found"]}][::-1]
     panels = []
     for net in {row["net"]: None for row in data["found"]}:
-        marks = []
+        marks, links = [], []
         for row in data["found"]:
             if row["net"] == net:
                 full, hollow, shift = kinds[row["kind"]]
                 y = names.index(row["method"]) + shift
-                marks += [(full, (row["each net"][0], y)), (hollow, (row["mean net"][0], y))]
+                ends = row["each net"][0], row["mean net"][0]
+                marks += [(kind, (x, y)) for kind, x in zip((full, hollow), ends, strict=True)]
+                links.append((ends, (y, y)))
         within = f"{100 * data['settings']['points']:g} point of dense"
-        panels.append(Panel(named(net), f"compression, %, within {within}", marks=marks))
+        panels.append(Panel(named(net), f"compression, %, within {within}", marks=marks,
+                            links=links))
     markers = {kind: full for kind, (full, *_) in kinds.items()}
     markers["hollow: mean net; filled: each net"] = "ring"
     panels[0].lines, panels[0].markers = {label: ([], []) for label in markers}, markers

@@ -91,6 +91,10 @@ def another_marker(panel):
     panel.markers = dict.fromkeys(panel.markers, "1")
 
 
+def higher_links(panel):
+    panel.links = [(x, np.add(y, 0.2)) for x, y in panel.links]
+
+
 PLANTS = {                  # and whether it changes what is said of a panel
     two_labels: lambda panel, wanted: len(with_values(panel)) > 1,
     an_eighth: lambda panel, wanted: with_values(panel),
@@ -104,7 +108,8 @@ PLANTS = {                  # and whether it changes what is said of a panel
     higher_levels: lambda panel, wanted: any(wanted.levels.values()),
     two_levels: lambda panel, wanted: [*wanted.levels] == [*panel.levels][-2:] and (
         len({*map(tuple, wanted.levels.values())}) > 1),
-    another_marker: lambda panel, wanted: wanted.markers}
+    another_marker: lambda panel, wanted: wanted.markers,
+    higher_links: lambda panel, wanted: wanted.links}
 
 
 def check_names(figure, colour):
