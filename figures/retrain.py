@@ -7,9 +7,8 @@ compressed to a budget, and trained for r more at the ranks and shapes that they
 projected Euler, with the step sizes of the last r of the e epochs ("learning-rate rewinding"
 [LMFR21]), data, batches and weight decay being as before. DLRT and GeoLoRA train at low rank from
 the start on, for e + r epochs. Thin, dotted: before retraining. Nothing is chosen. Default: 5,000
-real MNIST images; 784-300-100-10, means over three seeds, and with one seed, fewer budgets
-and methods and nothing trained at low rank LeNet5 and 784-500×4-10; --full: full MNIST,
-784-300-100-10.
+real MNIST images, 784-300-100-10, means over three seeds; --full: full MNIST, and with one seed,
+fewer budgets and methods and nothing trained at low rank 784-500×4-10 and LeNet5.
 """
 
 import numpy as np
@@ -32,17 +31,16 @@ ALL, FEWER = (["SVD", "SVD-Energy", "L-Rank", "PCA", "ALDS √k", "FT", "PFP"],
               ["SVD", "SVD-Energy", "L-Rank", "PCA", "ALDS √k"])
 DEFAULT = {**{key: compress_only.DEFAULT[key] for key in
               ("data", "nets", "seeds", "starts", "train", "low rank start")},
-           "methods": {"300-100": ALL, "lenet5": FEWER, DEEP: FEWER},
-           "budgets": {"300-100": [0.2, 0.1, 0.05], "lenet5": [0.1, 0.05], DEEP: [0.1, 0.05]},
-           "tau": {"300-100": [0.2], "lenet5": [], DEEP: []},
-           "again": {"300-100": 3, "lenet5": 2, DEEP: 3}}
+           "methods": {"300-100": ALL}, "budgets": {"300-100": [0.2, 0.1, 0.05]},
+           "tau": {"300-100": [0.2]}, "again": {"300-100": 3}}
 SMALL = {**{key: compress_only.SMALL[key] for key in ("data", "nets", "seeds", "train")},
          "methods": {"40-20": ALL}, "low rank start": 10, "tau": {"40-20": [0.2]},
          "budgets": {"40-20": [0.5, 0.2]}, "again": {"40-20": 2}}
-FULL = {"data": "mnist", "nets": ["300-100"], "seeds": {"300-100": [0, 1, 2]},
-        "train": {"300-100": compress_only.FULL["train"]["300-100"]}, "methods": {"300-100": ALL},
-        "budgets": {"300-100": [0.2, 0.1, 0.05]}, "tau": {"300-100": [0.1, 0.2, 0.3]},
-        "again": {"300-100": 3}}
+FULL = {**{key: compress_only.FULL[key] for key in ("data", "nets", "seeds", "train")},
+        "methods": {"300-100": ALL, DEEP: FEWER, "lenet5": FEWER},
+        "budgets": {"300-100": [0.2, 0.1, 0.05], DEEP: [0.1, 0.05], "lenet5": [0.1, 0.05]},
+        "tau": {"300-100": [0.1, 0.2, 0.3], DEEP: [], "lenet5": []},
+        "again": {"300-100": 3, DEEP: 2, "lenet5": 1}}
 SETTINGS = {"small": {**DEFAULT, **SMALL}, "default": DEFAULT, "full": {**DEFAULT, **FULL}}
 HEAD = "| network, numbers allowed | method | numbers | compressed, % | retrained, % |"
 

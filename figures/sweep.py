@@ -10,9 +10,8 @@ counts: a grid, so that the compressions are points of it, about. Test accuracie
 DLRT and GeoLoRA train at low rank from the start, for as many epochs as the dense networks, at
 several τ, the smallest network counting alike; they are not retrained, a horizontal line, and come
 from the stored results of figures/compress_only.py, or are computed for it. Points are means over
-three seeds, bars from the least to the largest. Default: 5,000 real MNIST images; 784-300-100-10,
-and with one seed, fewer methods and a coarser grid LeNet5 and 784-500×4-10; --full: full MNIST,
-784-300-100-10.
+three seeds, bars from the least to the largest. Default: 5,000 real MNIST images, 784-300-100-10;
+--full: full MNIST, and with one seed, fewer methods and a coarser grid 784-500×4-10 and LeNet5.
 """
 
 import numpy as np
@@ -32,22 +31,20 @@ from ._compression import (
 from .compress_only import DEEP
 
 ALL, FEWER = ["SVD", "SVD-Energy", "PCA", "ALDS √k", "PFP"], ["SVD-Energy", "PCA", "ALDS √k"]
-COARSE = [0.03, 0.06, 0.12, 0.25, 0.5, 1.0]
+COARSE = [0.02, 0.04, 0.08, 0.16, 0.3, 0.6, 1.0]
 DEFAULT = {**{key: compress_only.DEFAULT[key] for key in
               ("data", "nets", "seeds", "starts", "train")},
-           "results": "default", "points": 0.01,
-           "methods": {"300-100": ALL, "lenet5": FEWER, DEEP: FEWER},
-           "budgets": {"300-100": [0.03, 0.05, 0.08, 0.12, 0.18, 0.28, 0.45, 0.7, 1.0],
-                       "lenet5": COARSE, DEEP: COARSE},
-           "again": {"300-100": [0, 1, 4], "lenet5": [0, 2], DEEP: [0, 3]}}
+           "results": "default", "points": 0.01, "methods": {"300-100": ALL},
+           "budgets": {"300-100": [0.03, 0.05, 0.08, 0.12, 0.18, 0.28, 0.45, 0.7, 1.0]},
+           "again": {"300-100": [0, 1, 4]}}
 SMALL = {**{key: compress_only.SMALL[key] for key in ("data", "nets", "seeds", "train")},
          "results": "small", "methods": {"40-20": ALL}, "budgets": {"40-20": [0.25, 0.5, 1.0]},
          "again": {"40-20": [0, 2]}}
-FULL = {"data": "mnist", "nets": ["300-100"], "results": "full", "seeds": {"300-100": [0, 1, 2]},
-        "train": {"300-100": compress_only.FULL["train"]["300-100"]}, "methods": {"300-100": ALL},
+FULL = {**{key: compress_only.FULL[key] for key in ("data", "nets", "seeds", "train")},
+        "results": "full", "methods": {"300-100": ALL, DEEP: FEWER, "lenet5": FEWER},
         "budgets": {"300-100": [0.015, 0.02, 0.03, 0.045, 0.065, 0.1, 0.14, 0.2, 0.28, 0.4, 0.55,
-                                0.75, 1.0]},
-        "again": {"300-100": [0, 1, 4]}}
+                                0.75, 1.0], DEEP: COARSE, "lenet5": COARSE},
+        "again": {"300-100": [0, 1, 4], DEEP: [0, 2], "lenet5": [0, 1]}}
 SETTINGS = {"small": {**DEFAULT, **SMALL}, "default": DEFAULT, "full": {**DEFAULT, **FULL}}
 HEAD = "| network | method | epochs again | compression, % | test accuracy minus dense, points |"
 

@@ -123,6 +123,23 @@ class Data:
         return assembled(name, origin, x, ys[0], test_x, ys[1], *about)
 
 
+    @classmethod
+    def with_validation(cls, x, y, *, validation=0.2, rng=None, **options):
+        """(data, choosing): data as of `from_arrays`, with its test examples, and what `hold_out`
+        makes of it, whose test examples are a part of the training ones, to choose settings by.
+
+        rng draws both; options and ValueErrors are those of `from_arrays`.
+
+        >>> data, choosing = Data.with_validation(np.eye(10), [0, 1] * 5, validation=0.25)
+        >>> [len(part) for part in (choosing.x, choosing.test_x, data.test_x)]
+        [6, 2, 2]
+        """
+        check_part("validation", validation)
+        rng = generator(rng)
+        data = cls.from_arrays(x, y, rng=rng, **options)
+        return data, hold_out(data, validation, rng)
+
+
 def hold_out(data, fraction, rng=None):
     """`Data` whose test images are a fraction of the training images of `data`, about as much of
     each class: to choose epochs and settings by, without a look at the test images of `data`, which

@@ -1,4 +1,4 @@
-"""Pictures of a run, loss, accuracy and ranks against the steps; of weights cut to low rank."""
+"""Pictures of a run, and of weights cut to low rank."""
 
 import io
 from pathlib import Path
@@ -44,7 +44,8 @@ def plot_report(path, report):
                     [f"{row.groups} × {r}" if row.groups > 1 else str(r)
                      for row, r in zip(report.rows, kept, strict=True)], padding=3)
     ranks.set(xlabel="rank", xscale="log", xlim=(0.8, 2 * max(full)), yticks=places,
-              ylim=(len(report.rows) - 0.5, -0.5), yticklabels=[str(row.layer) for row in report.rows])
+              ylim=(len(report.rows) - 0.5, -0.5),
+              yticklabels=[str(row.layer) for row in report.rows])
     errors.barh(places, [row.error or 0.0 for row in report.rows])
     errors.set(xlabel="relative error in the operator norm", xlim=(0, 1))
     figure.suptitle(f"{report.numbers / report.dense_numbers:.1%} of the numbers", fontsize=10)

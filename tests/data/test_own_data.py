@@ -205,3 +205,27 @@ def test_names_are_as_many_as_classes():
     with pytest.raises(ValueError, match="names: expected one for each of 4 classes, found"):
         Data("mine", X, Y, X, Y, 4, names=("a",))
     assert hold_out(Data.from_arrays(X, Y), 0.5).names == (0, 1, 2, 3)
+
+
+def parts(data, choosing):
+    """Rows of the three parts, which together are those of X, as sets."""
+    return [{tuple(row) for row in part} for part in (choosing.x, choosing.test_x, data.test_x)]
+
+
+@pytest.mark.parametrize("rng", [None, 3])
+def test_training_validation_and_test_examples_in_one_call(rng):
+    """Apart, stratified, nothing lost, drawn by rng. Planted: the test set to choose by."""
+    x = RNG.standard_normal((100, 3))
+    labels = np.repeat([0, 1], [20, 80])
+    data, choosing = Data.with_validation(x, labels, test=0.25, validation=0.2, rng=rng)
+    train_rows, validation, test = parts(data, choosing)
+    assert (len(train_rows), len(validation), len(test)) == (60, 15, 25)
+    assert train_rows | validation | test == {tuple(row) for row in x}
+    assert [int(part.sum()) for part in (choosing.test_labels, data.test_labels)] == [12, 20]
+    again = parts(*Data.with_validation(x, labels, test=0.25, validation=0.2, rng=rng))
+    other = parts(*Data.with_validation(x, labels, test=0.25, validation=0.2, rng=7))
+    assert again == [train_rows, validation, test] != other
+    wrong = parts(data, data)
+    assert wrong[0] | wrong[1] == train_rows | validation | test and wrong[1] == test
+    with pytest.raises(ValueError, match="validation: got 1, expected a part"):
+        Data.with_validation(x, labels, validation=1)
