@@ -161,8 +161,9 @@ def draw(data):
                 ax.plot(x, [100 * row[method] for row in mine], marker, color=colour, ms=5, lw=0,
                         mfc="none" if nuclear else colour, alpha=0.9,
                         label=None if nuclear else label)
-        ax.plot([], [], "o", color="#777777", mfc="none", ms=5, lw=0,
-                label="hollow: TRP with λ > 0")
+        if any(data["settings"]["nuclear"]):
+            ax.plot([], [], "o", color="#777777", mfc="none", ms=5, lw=0,
+                    label="hollow: TRP with λ > 0")
         ax.set_yscale("function", functions=(lambda a: -np.log10(np.maximum(100 - a, 1e-3)),
                                              lambda y: 100 - 10.0**-y))
         ax.set_yticks([10, 50, 80, 90, 95, 97, 98, 99])
