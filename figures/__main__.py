@@ -23,7 +23,9 @@ from lowrank_ode.console import open_console, stop
 from ._places import FOLDER, is_checkout, paths, writing_to
 
 NAMES = sorted(path.stem for path in FOLDER.glob("[a-z]*.py"))
-CLOCK = [name for name in NAMES if name in ("ablation", "scaling", "timings")]
+CLOCK = ["ablation", "scaling", "timings"]
+LONG = ["accuracy_vs_parameters", "front", "large_steps", "resnet20", "sweep", "trainers", "trp",
+        "what_matters"]
 
 
 def main(argv=None):
@@ -43,10 +45,10 @@ def parsed(argv):
     parser = argparse.ArgumentParser(prog="python -m figures", description="Compute the figures, "
                                      "write NAME.json and NAME.png, and print the tables. "
                                      "An interrupted run resumes where it stopped.")
-    clocked = ", ".join(CLOCK)
     parser.add_argument("names", metavar="NAME", nargs="*", help=f"of {', '.join(NAMES)} "
-                        f"(default: all but {clocked}, which time the machine)")
-    parser.add_argument("--clock", action="store_true", help=f"by default {clocked}, too")
+                        f"(default: all but {', '.join(LONG)}, which take a minute or more each, "
+                        f"and {', '.join(CLOCK)}, which time the machine)")
+    parser.add_argument("--all", action="store_true", help="these, too")
     scale = parser.add_mutually_exclusive_group()
     scale.add_argument("--small", dest="scale", action="store_const", const="small",
                        default="default", help="seconds, into DIR/small")
@@ -99,7 +101,7 @@ def listed(name):
 
 def run(args):
     """All figures, and what is said of them at the end, or when it comes to an end."""
-    names = args.names or [name for name in NAMES if args.clock or name not in CLOCK]
+    names = args.names or [name for name in NAMES if args.all or name not in CLOCK + LONG]
     modules = {name: importlib.import_module(f"figures.{name}") for name in names}
     out = FOLDER if args.commit else Path(args.out) / ("verify" if args.verify else "")
     lines, wrong = [], []

@@ -159,12 +159,13 @@ def test_the_command_refuses_unknown_figures(capsys):
     assert Path(_run.FOLDER / "gradient_flow.py").exists()
 
 
-def test_what_times_the_machine_runs_only_if_it_is_named_or_with_clock(monkeypatch):
-    ran = []
+def test_what_takes_long_or_times_the_machine_runs_only_if_it_is_named_or_with_all(monkeypatch):
+    ran, seldom = [], __main__.CLOCK + __main__.LONG
+    assert {"timings", "sweep"} <= set(seldom) <= set(NAMES) and "orders" not in seldom
     monkeypatch.setattr(__main__, "drawn", lambda name, *_: ran.append(name) or {"scale": "small"})
-    for options, expected in (([], set(NAMES) - {"ablation", "scaling", "timings"}),
+    for options, expected in (([], set(NAMES) - set(seldom)),
                               (["timings", "orders"], {"timings", "orders"}),
-                              (["--clock"], set(NAMES))):
+                              (["--all"], set(NAMES))):
         for scale in ([], ["--small"]):
             main([*options, *scale, "--redraw"])
             assert set(ran) == expected and len(ran) == len(expected)
