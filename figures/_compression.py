@@ -119,19 +119,26 @@ def last(case, net, start, data, method, **options):
 
 
 def dense_network(case):
-    """The trained dense network of a case, from the folder networks.jobs beside the results, where
-    it is kept if it was trained before. Remove that folder to have them trained anew."""
-    name = hashlib.sha256(json.dumps(case, sort_keys=True).encode()).hexdigest()[:20]
-    kept = [folder / "networks.jobs" / f"{name}.npz" for folder in places()]
-    path = next((path for path in kept if path.exists()), kept[0])
-    if not path.exists():
+    """The trained dense network of a case."""
+    def trained():
         net, start, data, _ = problem(case)
-        blocks, file = last(case, net, start, data, Dense(euler)).blocks, io.BytesIO()
+        return last(case, net, start, data, Dense(euler))
+    return kept(case, trained)
+
+
+def kept(case, trained):
+    """trained(), dense parameters, from the folder networks.jobs beside the results, where they are
+    kept if they were trained before. Remove that folder to have them trained anew."""
+    name = hashlib.sha256(json.dumps(case, sort_keys=True).encode()).hexdigest()[:20]
+    paths = [folder / "networks.jobs" / f"{name}.npz" for folder in places()]
+    path = next((path for path in paths if path.exists()), paths[0])
+    if not path.exists():
+        blocks, file = trained().blocks, io.BytesIO()
         np.savez(file, *blocks)
         path.parent.mkdir(exist_ok=True)
         write_whole(path, file.getvalue())
-    with np.load(path, allow_pickle=False) as kept:
-        return DirectSum([kept[name] for name in kept.files])
+    with np.load(path, allow_pickle=False) as found:
+        return DirectSum([found[name] for name in found.files])
 
 
 def accuracies(net, params, chosen, whole):

@@ -13,9 +13,6 @@ trained for an epoch more at their ranks by projected Euler, with the last step 
 GeoLoRA trained at low rank from the start on for as many epochs altogether.
 """
 
-import functools
-import json
-
 import numpy as np
 
 from lowrank_ode import Dense, LowRank
@@ -28,7 +25,7 @@ from lowrank_ode.substeps import euler
 from lowrank_ode.training import ranks, train
 
 from . import _style
-from ._compression import LOOKS, LOW_RANK, METHODS, images, loaded
+from ._compression import LOOKS, LOW_RANK, METHODS, images, kept, loaded
 from .compress_only import cell
 
 CUT = ["SVD", "SVD-Energy", "L-Rank", "ALDS √k"]
@@ -38,8 +35,8 @@ DEFAULT = {"data": "mnist5k", "depth": 20, "seeds": [0], "methods": CUT, "statis
            "train": {"lr": [0.1, 0.02], "batch_size": 50, "epochs": 2, "decay": 5e-4}}
 SMALL = {"data": "digits", "depth": 8, "budgets": [0.6, 0.3], "again": 1, "tau": [0.1],
          "train": {"lr": [0.1, 0.02], "batch_size": 50, "epochs": 2, "decay": 5e-4}}
-FULL = {"data": "mnist", "statistics": 1000, "budgets": [0.6, 0.4], "again": 1, "tau": [0.1],
-        "train": {"lr": [0.1, 0.1, 0.02], "batch_size": 128, "epochs": 3, "decay": 5e-4}}
+FULL = {"data": "mnist", "statistics": 1000, "budgets": [0.5], "again": 1, "tau": [0.1],
+        "train": {"lr": [0.1, 0.02], "batch_size": 128, "epochs": 2, "decay": 5e-4}}
 SETTINGS = {"small": {**DEFAULT, **SMALL}, "default": DEFAULT, "full": {**DEFAULT, **FULL}}
 
 
@@ -68,21 +65,22 @@ def accuracy(net, params, whole):
     return {"test": net.accuracy(params, whole.test_x, whole.test_labels)}
 
 
-@functools.lru_cache(maxsize=1)
 def dense_network(settings, seed):
-    """The trained network, from settings as JSON: for all jobs of a process."""
-    settings = json.loads(settings)
-    net, start, chosen, _ = problem(settings, seed)
-    return last(settings, seed, net, start, chosen, Dense(euler))
+    """The trained network."""
+    def trained():
+        net, start, chosen, _ = problem(settings, seed)
+        return last(settings, seed, net, start, chosen, Dense(euler))
+    return kept({"net": "resnet", "seed": seed,
+                 **{key: settings[key] for key in ("data", "depth", "train")}}, trained)
 
 
 def cut_networks(settings, seed, method=None):
     """The rows of a method, None for an infeasible budget; without a method, of the dense network.
     """
     net, _, chosen, whole = problem(settings, seed)
-    params = dense_network(json.dumps(settings, sort_keys=True), seed)
+    params = dense_network(settings, seed)
     x = chosen.x[:settings["statistics"]]
-    kept = statistics_of(net, params, x)
+    old = statistics_of(net, params, x)
 
     def judged(net, params, statistics=None):
         return accuracy(*folded(net, params, x, statistics), whole)
@@ -98,7 +96,7 @@ def cut_networks(settings, seed, method=None):
                  "ranks": report.ranks, "groups": [layer.groups for layer in report.rows],
                  "errors": [layer.error for layer in report.rows],
                  "bounds": [layer.bound for layer in report.rows],
-                 "kept": judged(smaller, own, kept), "anew": judged(smaller, own)}
+                 "kept": judged(smaller, own, old), "anew": judged(smaller, own)}
         if settings["again"]:
             found["retrained"] = judged(smaller, again(settings, seed, smaller, own, chosen))
         return found
@@ -123,10 +121,11 @@ def trained_at_low_rank(settings, seed, name, tau):
 
 
 def compute(settings, run):
-    cut = run(cut_networks, {f"seed {seed}, {method or 'dense'}":
-                             {"settings": settings, "seed": seed, "method": method}
-                             for seed in settings["seeds"]
-                             for method in (None, *settings["methods"])})
+    cut = {}
+    for methods in ([None], settings["methods"]):       # the dense network first: others take it
+        cut |= run(cut_networks, {f"seed {seed}, {method or 'dense'}":
+                                  {"settings": settings, "seed": seed, "method": method}
+                                  for seed in settings["seeds"] for method in methods})
     low = run(trained_at_low_rank,
               {f"seed {seed}, {name} {tau}": {"settings": settings, "seed": seed, "name": name,
                                               "tau": tau}
