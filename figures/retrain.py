@@ -1,6 +1,6 @@
 """After a few epochs of retraining, networks cut to the same part of all ranks are still behind
-those of every other method with the same budget; those of L-Rank, PCA and ALDS, allowed a fifth of
-the numbers, are within a point of each other.
+those of every other method with the same budget, unless hardly anything is left of either; those of
+L-Rank, PCA and ALDS, allowed a fifth of the numbers, are within a point of each other.
 
 Dense networks of a small random start (figures/compress_only.py), trained for e epochs, are
 compressed to a budget, and trained for r more at the ranks and shapes that they then have, by
@@ -135,7 +135,8 @@ def draw(data):
         ax.set_yscale("function", functions=(lambda a: -np.log10(np.maximum(100 - a, 1e-3)),
                                              lambda y: 100 - 10.0**-y))
         ax.set_yticks([10, 50, 70, 80, 85, 90, 95, 97, 98, 99])
-        ax.set(title=f"{name_of(net)}: {data['settings']['again'][net]} epochs again",
+        again = data["settings"]["again"][net]
+        ax.set(title=f"{name_of(net)}: {again} epoch{'s' * (again > 1)} again",
                xscale="log", xlabel="numbers kept, %",
                ylim=(15, 100 * best + (100 - 100 * best) / 5))
         _style.plain_numbers(ax.xaxis)
@@ -143,6 +144,9 @@ def draw(data):
     figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=6,
                   fontsize=7.5)
     return figure
+
+
+LITTLE = 0.3            # accuracies of which none is said to be ahead
 
 
 def equal_ranks_stay_behind_and_others_meet(data):
@@ -154,7 +158,8 @@ def equal_ranks_stay_behind_and_others_meet(data):
         after = {budget: {method: rows[k][1]["test"] for method, rows in run["methods"].items()
                           if rows[k][1]} for k, budget in enumerate(budgets)}
         seen += len(after)
-        if any(min(found, key=found.get) != "SVD" for found in after.values()):
+        if any(found["SVD"] >= max(other, LITTLE) for found in after.values()
+               for method, other in found.items() if method != "SVD"):
             return False
         best = [after[0.2][method] for method in ("L-Rank", "PCA", "ALDS √k") if 0.2 in after]
         if best and max(best) - min(best) > 0.0101:

@@ -13,6 +13,10 @@ def named(net):
     return NAMES.get(net, net)
 
 
+def epochs(n):
+    return "1 epoch" if n == 1 else f"{n} epochs"
+
+
 def of_net(data, net, start=None):
     return [run for run in data["runs"] if (run["net"], run.get("start")) == (net, start)]
 
@@ -63,7 +67,7 @@ def retrain(data):
         lines |= {f"{name}, from the start": averaged(runs, [run["low rank"][name] for run in runs])
                   for name in runs[0]["low rank"]}
         panels.append(Panel(
-            f"{named(net)}: {data['settings']['again'][net]} epochs again", "numbers kept, %",
+            f"{named(net)}: {epochs(data['settings']['again'][net])} again", "numbers kept, %",
             "" if panels else "test accuracy, %", lines, marks=marks,
             levels={"dense": [percent(run["dense"] for run in runs)]},
             markers={label: MARKERS[label.removesuffix(", from the start")] for label in lines}))
