@@ -86,9 +86,9 @@ def test_of_mixed_precisions_the_wider_one_counts_and_an_identity_counts_for_not
         assert factors(*kinds).dtype == factors(*kinds).dense().dtype == f8
     Y, G = factors(f4, f4, f4), outer(np.ones((4, 3), f4), np.ones((5, 3), f4))
     A = Y.dense()
-    for X in (G, 2 * G, np.array(2.0) * Y, G + G, G + Y, Y + G, (G + Y).dense(), dense(aslinearoperator(A)),
-              dense(sp.csr_array(A)), Y + sp.csr_array(A), dense(Y + sp.csr_array(A)),
-              Identity(4) @ aslinearoperator(A)):
+    for X in (G, 2 * G, np.array(2.0) * Y, G + G, G + Y, Y + G, (G + Y).dense(),
+              dense(aslinearoperator(A)), dense(sp.csr_array(A)), Y + sp.csr_array(A),
+              dense(Y + sp.csr_array(A)), Identity(4) @ aslinearoperator(A)):
         assert X.dtype == f4
 
 
