@@ -87,7 +87,7 @@ def _fitted(name, G, Y):
 def _in_precision(G, state):
     """G in the precision of the state, complex if it is."""
     single, is_complex = state.char in "fF", G.dtype.kind == "c"
-    dtype = np.dtype(("d", "f", "D", "F")[single + 2 * is_complex])
+    dtype = ("dD", "fF")[single][is_complex]
     if isinstance(G, LinearOperator):
         return _Operator(G, dtype)
     if G.dtype == dtype:
@@ -115,4 +115,4 @@ class _Operator(LinearOperator):
                             "Fᴴ U, as in an L-step, is taken of it") from error
 
     def _cast(self, AX, X):
-        return np.asarray(AX).astype(np.result_type(self.dtype, X), copy=False)
+        return np.asarray(AX, np.result_type(self.dtype, X))

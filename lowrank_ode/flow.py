@@ -87,4 +87,4 @@ def _size(Y):
     """‖Y‖ of a valid state: its bases are orthonormal."""
     if isinstance(Y, DirectSum):
         return math.hypot(*map(_size, Y.blocks))
-    return float(norm(Y.S if isinstance(Y, LowRank) else Y))
+    return norm(Y.S if isinstance(Y, LowRank) else Y)

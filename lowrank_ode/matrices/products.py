@@ -27,7 +27,7 @@ def restrict(U, G, V):
     if isinstance(U, Identity) and isinstance(V, Identity):
         return dense(G)
     if not isinstance(G, LowRank):
-        return H(U) @ G @ array_of(V)
+        return H(U) @ G @ array_of(V, G.dtype)
     if len(G.terms) > 1:
         return reduce(add, [restrict(U, X, V) for X in G.terms])
     A, S, B = G.factors

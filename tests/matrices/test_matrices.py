@@ -49,6 +49,15 @@ def test_what_stays_low_rank_stays_so_and_no_m_by_n_array_appears():
     assert (Y @ x[:, None]).shape == (n, 1) and isinstance(x[None] @ Y, np.ndarray)
 
 
+def test_an_operator_takes_the_product_with_all_columns_at_once_and_none_before(monkeypatch):
+    calls, right = [], LowRank.__matmul__
+    monkeypatch.setattr(LowRank, "__matmul__",
+                        lambda Y, X: (calls.append(X.shape), right(Y, X))[1])
+    A = LowRank(np.eye(5, 2), np.eye(2), np.eye(4, 2)).operator()
+    assert (A @ np.ones((4, 3))).shape == (5, 3) and (A.H @ np.ones((5, 3))).shape == (4, 3)
+    assert calls == [(4, 3), (5, 3)]
+
+
 def test_the_norm_of_a_difference_keeps_its_digits_where_a_gram_matrix_loses_them():
     rng = np.random.default_rng(1)
     U, V = random_basis(rng, 30, 3), random_basis(rng, 20, 3)
@@ -77,9 +86,9 @@ def test_of_mixed_precisions_the_wider_one_counts_and_an_identity_counts_for_not
         assert factors(*kinds).dtype == factors(*kinds).dense().dtype == f8
     Y, G = factors(f4, f4, f4), outer(np.ones((4, 3), f4), np.ones((5, 3), f4))
     A = Y.dense()
-    for X in (G, 2 * G, G + G, G + Y, Y + G, (G + Y).dense(), dense(aslinearoperator(A)),
-              dense(sp.csr_array(A)), Y + sp.csr_array(A), dense(Y + sp.csr_array(A)),
-              Identity(4) @ aslinearoperator(A)):
+    for X in (G, 2 * G, np.array(2.0) * Y, G + G, G + Y, Y + G, (G + Y).dense(),
+              dense(aslinearoperator(A)), dense(sp.csr_array(A)), Y + sp.csr_array(A),
+              dense(Y + sp.csr_array(A)), Identity(4) @ aslinearoperator(A)):
         assert X.dtype == f4
 
 
@@ -154,7 +163,7 @@ def test_one_basis_may_be_an_identity():
     assert np.array_equal(LowRank(Identity(2), A, np.eye(4, 3)).dense(), A @ np.eye(3, 4))
     assert np.array_equal(LowRank(np.eye(4, 2), A, Identity(3)).dense(), np.eye(4, 2) @ A)
     assert LowRank(Identity(2), A, Identity(3)) is A
-    assert np.array_equal(LowRank(Identity(2, 3), A, Identity(3, -1)), -3 * A)
+    assert np.array_equal(LowRank(Identity(2, 3), A, Identity(3, -1j)), 3j * A)
 
 
 def test_scaling_leaves_the_bases_as_they_are():

@@ -64,9 +64,10 @@ def test_the_factors_of_a_sum_are_joined_when_asked_for_and_not_before(dtype, se
     terms = terms_like(Y, seed)
     pair = terms[1] + terms[2]
     total = terms[0] + pair
-    assert [*(pair + terms[0]).terms] == [*terms[1:], terms[0]] and "factors" not in vars(pair)
-    total @ np.ones((6, 1)), restrict(Y.U, total, Y.V), H(total), repr(total)
-    assert total.shape == (7, 6) and total.rank == 6 and "factors" not in vars(total)
+    assert [*(pair + terms[0]).terms] == [*terms[1:], terms[0]]
+    for X in (pair, total):
+        X @ np.ones((6, 1)), restrict(Y.U, X, Y.V), H(X), repr(X)
+        assert X.shape == (7, 6) and X.rank == 2 * len(X.terms) and "factors" not in vars(X)
     U, S, V = total
     assert total.factors is total.factors and U is total.U and V is total.V
     assert U.shape == (7, 6) and S.shape == (6, 7) and V.shape == (6, 7)
