@@ -56,8 +56,9 @@ def check_matrix(name, X, shape=None):
     if not (own or isinstance(X, np.ndarray | LinearOperator) or issparse(X)):
         raise TypeError(f"{name}: got {type(X).__name__}, expected a matrix: an ndarray, LowRank, "
                         "sparse array or LinearOperator")
-    if isinstance(X, np.ndarray) and X.dtype.kind not in "biufc":
-        raise ValueError(f"{name}: got an array of {X.dtype}, expected one of numbers")
+    if isinstance(X, np.ndarray | LinearOperator) and getattr(X.dtype, "kind", "O") not in "biufc":
+        what = "an array" if isinstance(X, np.ndarray) else type(X).__name__
+        raise ValueError(f"{name}: got {what} of {X.dtype}, expected one of numbers")
     if len(X.shape) != 2:
         hint = {1: "; a column is x[:, None]"}.get(len(X.shape), "; an array of more dimensions is "
                "unfolded before: kernels, one a filter, by X.reshape(len(X), -1)")

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse
+from scipy.sparse.linalg import aslinearoperator
 from strategies import random_basis
 
 from lowrank_ode import DirectSum, LowRank
@@ -79,6 +80,10 @@ def test_a_matrix_has_products_from_both_sides_and_the_shape_that_is_expected():
     for X in (DirectSum([Y]), [[1.0]], {"X": 1}, 1.0):
         with pytest.raises(TypeError, match=rf"X: got {type(X).__name__}, expected a matrix: "):
             check_matrix("X", X)
+    without = aslinearoperator(Y.dense())
+    without.dtype = None
+    with pytest.raises(ValueError, match=r"X: got _?MatrixLinearOperator of None, expected one of"):
+        check_matrix("X", without)
     for shape, hint in (((5, 4), ": it is transposed"), ((4, 4), "")):
         with pytest.raises(ValueError) as refusal:
             check_matrix("X", Y, shape)
