@@ -197,6 +197,7 @@ def test_R2_is_1_for_what_is_met_0_for_the_mean_and_negative_for_worse():
     assert determination(-y, y) < 0
     ones = np.ones((3, 1))
     assert determination(ones, ones) == 1 and determination(0 * ones, ones) == 0
+    assert type(determination(y, y)) is type(determination(ones, ones)) is float
     with pytest.raises(ValueError, match="labels: shape"):
         determination(y, y * np.nan)
 

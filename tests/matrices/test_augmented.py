@@ -1,6 +1,8 @@
 """Bases that are kept in factors are the same matrices as their arrays, in products and as
 bases."""
 
+from dataclasses import FrozenInstanceError
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -12,12 +14,35 @@ from strategies import bases_and_updates, eps_of, random_basis, seeds
 from lowrank_ode import BUG, DLRT, METHODS, AdaptiveBUG, Dense, LowRank, ProjectorSplitting
 from lowrank_ode.integrators import GeoLoRA, ParallelBUG, adaptive_bug, dlrt, parallel_bug
 from lowrank_ode.matrices import H, Identity, augment, dense, norm, orthonormal, outer, restrict
-from lowrank_ode.matrices.augmented import Augmented, array_of
+from lowrank_ode.matrices.augmented import ROWS, Augmented, array_of, factor, inner
 
 
 def untouched(Q):
     """The same basis, which nobody has multiplied out yet."""
     return Augmented(Q.U0, Q.W, Q.mend)
+
+
+def test_a_basis_in_factors_is_a_value_that_can_be_told_from_others():
+    Q, other = (augment(np.eye(4, 2), np.ones((4, 1))) for _ in range(2))
+    assert Q == Q != other and len({Q, other}) == 2 and Q.T.shape == (3, 4)
+    with pytest.raises(FrozenInstanceError):
+        Q.W = other.W
+
+
+def test_a_factor_is_a_view_to_read_only_and_a_class_is_none():
+    X = np.eye(3)
+    view = factor("U", X)
+    assert view.base is X and not view.flags.writeable and X.flags.writeable
+    assert factor("U", view) is view
+    with pytest.raises(TypeError, match="U: got type, expected a two-dimensional ndarray"):
+        factor("U", LowRank)
+
+
+@pytest.mark.parametrize("rows", [ROWS, ROWS + 1, 4 * ROWS + 3])
+def test_an_inner_product_over_many_rows_is_a_sum_of_halves(rows):
+    rng = np.random.default_rng(0)
+    X, Y = (rng.standard_normal((rows, 2)) + 1j * rng.standard_normal((rows, 2)) for _ in "XY")
+    assert np.linalg.norm(inner(X, Y) - X.conj().T @ Y) <= rows * np.finfo(float).eps * rows**0.5
 
 
 @given(bases_and_updates(), seeds)

@@ -1,5 +1,7 @@
 """Direct sums: every operation acts block by block, on named arguments as on others."""
 
+from dataclasses import FrozenInstanceError
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -47,6 +49,23 @@ def test_a_direct_sum_acts_block_by_block_and_a_dense_block_unpacks_between_iden
         P + DirectSum([Y])
     with pytest.raises(ValueError, match="at least one"):
         DirectSum([])
+
+
+def test_a_direct_sum_is_conjugated_and_transposed_block_by_block():
+    rng = np.random.default_rng(0)
+    W = rng.standard_normal((3, 2)) + 1j * rng.standard_normal((3, 2))
+    Y = LowRank(random_basis(rng, 6, 2), np.diag([2.0, 1j]), random_basis(rng, 5, 2))
+    P = DirectSum([Y, W])
+    for found, truth in ((P.conj(), np.conj), (P.T, np.transpose), (P.H, H)):
+        assert all(close(X, truth(dense(B)))
+                   for X, B in zip(found.blocks, P.blocks, strict=True))
+    assert not close(P.blocks[1], W.conj())
+
+
+def test_an_identity_is_a_value_and_tells_its_scale_where_it_is_not_1():
+    assert repr(Identity(3)) == "Identity(3)" and repr(2 * Identity(3)) == "2 · Identity(3)"
+    with pytest.raises(FrozenInstanceError):
+        Identity(3).n = 4
 
 
 def test_a_subclass_of_a_direct_sum_is_one():

@@ -117,9 +117,11 @@ def test_where_divide_and_conquer_fails_singular_values_are_found_by_QR_iteratio
     assert is_a_decomposition(found, A, truth)
     assert not is_a_decomposition((P[:, ::-1], sigma[::-1], Qh[::-1]), A, truth)
     assert not is_a_decomposition((P, sigma, Qh[:, ::-1]), A, truth)
-    monkeypatch.setattr(lapack.scipy.linalg, "svd", fails)
+    asked = []
+    monkeypatch.setattr(lapack.scipy.linalg, "svd", lambda A, **how: asked.append(how) or fails())
     with pytest.raises(np.linalg.LinAlgError):
         lapack.svd(A)
+    assert asked == [{"full_matrices": False, "lapack_driver": "gesvd"}]        # not as before
 
 
 def test_an_empty_matrix_is_no_matter_for_lapack(capfd):
