@@ -36,7 +36,7 @@ def test_a_direct_sum_acts_block_by_block_and_a_dense_block_unpacks_between_iden
     Y, W = two_blocks(np.random.default_rng(0))
     P = DirectSum([Y, W])
     U, S, V = P
-    assert P.shape == (9, 6) and S.blocks[1] is W
+    assert P.shape == (9, 6) and S.blocks[1] is W and type(P.blocks) is tuple
     assert U.blocks[1] == Identity(3) and V.blocks[1] == Identity(1)
     assert LowRank(U, S, V).blocks[0].U is Y.U and LowRank(U, S, V).blocks[1] is W
     assert outer(U @ S, V).blocks[1] is W and close(outer(U @ S, V).blocks[0], Y)
