@@ -93,10 +93,12 @@ def refused(args, default):
 
 
 def listed(name):
-    """A line on a figure: which results are committed, the first line of its caption."""
+    """A line on a figure: whether it is drawn with --all only, which results are committed, the
+    first line of its caption."""
     caption = ast.get_docstring(ast.parse((FOLDER / f"{name}.py").read_text("utf-8")))
     there = [scale for scale in ("default", "full") if paths(name, scale)[0].exists()]
-    return f"{name:24}{', '.join(there):15}{caption.splitlines()[0]}"
+    seldom = "--all" if name in CLOCK + LONG else ""
+    return f"{name:24}{seldom:7}{', '.join(there):15}{caption.splitlines()[0]}"
 
 
 def run(args):

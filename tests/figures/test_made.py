@@ -174,4 +174,5 @@ def test_the_list_says_what_is_committed(capsys):
     assert [line.split()[0] for line in lines] == NAMES
     front = lines[NAMES.index("front")]
     assert front.endswith(importlib.import_module("figures.front").__doc__.splitlines()[0])
-    assert "default, full " in front and "full" not in lines[NAMES.index("orders")]
+    orders = lines[NAMES.index("orders")]
+    assert "--all  default, full " in front and "full" not in orders and "--all" not in orders
