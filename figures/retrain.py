@@ -7,8 +7,8 @@ compressed to a budget, and trained for r more at the ranks and shapes that they
 projected Euler, with the step sizes of the last r of the e epochs ("learning-rate rewinding"
 [LMFR21]), data, batches and weight decay being as before. DLRT and GeoLoRA train at low rank from
 the start on, for e + r epochs. Thin, dotted: before retraining. Nothing is chosen. Default: 5,000
-real MNIST images, 784-300-100-10, means over three seeds; --full: full MNIST, and with one seed,
-fewer budgets and methods and nothing trained at low rank 784-500×4-10 and LeNet5.
+real MNIST images, 784-300-100-10; --full: full MNIST, and with fewer budgets and methods and
+nothing trained at low rank 784-500×4-10 and LeNet5. Means over three seeds.
 """
 
 import numpy as np

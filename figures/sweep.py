@@ -11,7 +11,7 @@ DLRT and GeoLoRA train at low rank from the start, for as many epochs as the den
 several τ, the smallest network counting alike; they are not retrained, a horizontal line, and come
 from the stored results of figures/compress_only.py, or are computed for it. Points are means over
 three seeds, bars from the least to the largest. Default: 5,000 real MNIST images, 784-300-100-10;
---full: full MNIST, and with one seed, fewer methods and a coarser grid 784-500×4-10 and LeNet5.
+--full: full MNIST, and with fewer methods and a coarser grid 784-500×4-10 and LeNet5.
 """
 
 import numpy as np
