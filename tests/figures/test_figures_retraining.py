@@ -72,10 +72,10 @@ def test_sweep_claim(scale):
 
 def test_on_lenet5_alds_has_to_be_retrained():
     """So that no more is claimed."""
-    run, = (run for run in stored("sweep", "full")["runs"] if run["net"] == "lenet5")
-    parts = [sweep.compression(run, outcome) for outcome in run["methods"]["ALDS √k"]]
-    at_once = sweep.compression(run, run["methods"]["PCA"][0])
-    assert parts[0] < at_once - 10 < at_once <= parts[-1] + 1
+    for run in (run for run in stored("sweep", "full")["runs"] if run["net"] == "lenet5"):
+        parts = [sweep.compression(run, outcome) for outcome in run["methods"]["ALDS √k"]]
+        at_once = sweep.compression(run, run["methods"]["PCA"][0])
+        assert parts[0] < at_once - 10 < at_once <= parts[-1] + 1
 
 
 @pytest.mark.parametrize("scale", scales("sweep"))
