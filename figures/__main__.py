@@ -46,7 +46,7 @@ def parsed(argv):
                                      "write NAME.json and NAME.png, and print the tables. "
                                      "An interrupted run resumes where it stopped.")
     parser.add_argument("names", metavar="NAME", nargs="*", help=f"of {', '.join(NAMES)} "
-                        f"(default: all but {', '.join(LONG)}, which take about a minute or more each, "
+                        f"(default: all but {', '.join(LONG)}, which take a minute or so each, "
                         f"and {', '.join(CLOCK)}, which time the machine)")
     parser.add_argument("--all", action="store_true", help="these, too")
     scale = parser.add_mutually_exclusive_group()

@@ -48,7 +48,7 @@ SMALL = {"data": "digits", "nets": ["40-20"], "seeds": {"40-20": [0]},
          "tau": {"40-20": [0.2]}, "low rank start": 10,
          "train": {"40-20": {"lr": [0.2, 0.1], "batch_size": 50, "epochs": 8, "decay": 5e-4}}}
 FULL = {"data": "mnist", "nets": ["300-100", DEEP, "lenet5"],
-        "seeds": dict.fromkeys(("300-100", DEEP, "lenet5"), [0, 1, 2]),
+        "seeds": {"300-100": [0, 1, 2], DEEP: [0, 1, 2], "lenet5": [0, 1, 2]},
         "methods": {"300-100": list(METHODS), DEEP: FEWER, "lenet5": FEWER},
         "budgets": {"300-100": [0.5, 0.3, 0.18, 0.1, 0.06, 0.035, 0.02],
                     DEEP: [0.3, 0.1, 0.05, 0.02], "lenet5": [0.3, 0.1, 0.05, 0.02]},
