@@ -1,4 +1,4 @@
-"""The lines below a command of docs/theorems.md are what it prints: of those that take up to three
+"""The lines below a command of docs/theorems.md are what it prints: of those that take up to two
 seconds. The others have at least the names that they use."""
 
 import ast
@@ -29,7 +29,7 @@ def commands(page):
 
 COMMANDS = commands(PAGE)
 IN_UNITS = {"1.1"}                                  # of EPS
-SLOW = {"2.1", "4.1", "4.2", "5.2", "6.1", "10.1", "13.1", "17.1"}
+SLOW = {"2.1", "3.1", "3.2", "4.1", "4.2", "5.2", "6.1", "9.1", "10.1", "13.1", "17.1"}
 SIGNS = {"3.3"}                                     # of LAPACK, which the page says decide
 
 

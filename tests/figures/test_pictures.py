@@ -130,11 +130,11 @@ def check(name, figure, data):
     check_names(figure, colour=name != "singular_values")       # there a shade has the name
     seen = 0
     for plant, changes in PLANTS.items():
-        for k, panel in enumerate(panels):
-            if changes(panel, wanted[k]):
-                wrong = copy.deepcopy(panels)
-                plant(wrong[k])
-                assert not agree(wrong, wanted), (plant.__name__, k)
+        for k, (panel, right) in enumerate(zip(panels, wanted, strict=True)):
+            if changes(panel, right):
+                wrong = copy.deepcopy(panel)
+                plant(wrong)
+                assert not agree([wrong], [right]), (plant.__name__, k)
                 seen += 1
     if len(panels) > 1:
         assert not agree(panels[::-1], wanted)              # planted: panels exchanged
