@@ -79,6 +79,8 @@ def refused(args, default):
     """What is wrong with the arguments, if something is."""
     if unknown := sorted(set(args.names) - set(NAMES)):
         return f"unknown figure {', '.join(unknown)}: expected {', '.join(NAMES)}"
+    if args.all and args.names:
+        return f"--all: got {args.names[0]} with it, expected no names"
     if args.jobs < 1:
         return f"--jobs: got {args.jobs}, expected at least 1"
     small = ["--small"] if args.scale == "small" else []

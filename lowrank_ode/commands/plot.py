@@ -14,7 +14,7 @@ def check_plot(path):
         raise ValueError(f"--plot: got {str(path)!r}, expected a name ending in "
                          f"{', '.join(FORMATS)}")
     check_writable(path)
-    _drawing()
+    _figure(1, 1)
 
 
 def plot_run(path, records, accuracy):
@@ -60,13 +60,9 @@ def _write(path, figure):
 
 
 def _figure(width, height):
-    return _drawing()(figsize=(width, height), layout="constrained")
-
-
-def _drawing():
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ImportError('--plot: matplotlib is missing: pip install "lowrank_ode[figures]"'
                           ) from error
-    return Figure
+    return Figure(figsize=(width, height), layout="constrained")

@@ -92,6 +92,9 @@ def test_the_command_names_a_refused_file_and_a_wrong_number_of_jobs(planted, ca
     with pytest.raises(SystemExit):
         __main__.main(["planted", "--jobs", "0"])
     assert "--jobs: got 0, expected at least 1" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        __main__.main(["planted", "--all"])
+    assert "--all: got planted with it, expected no names" in capsys.readouterr().err
     assert not (planted / "log").exists()
 
 

@@ -49,11 +49,12 @@ def test_factors_are_within_the_budget_and_their_products_the_weights(tmp_path):
     assert np.abs(found["fc.weight.K"] @ found["fc.weight.V"].T - whole["fc.weight"]).max() <= 1e-4
 
 
-def drawn(folder, monkeypatch):
+def drawn(folder, monkeypatch, budget="0.5"):
     """(labels, lengths) of the bars of a picture: largest ranks, ranks, errors."""
     kept, write = [], plot._write
     monkeypatch.setattr(plot, "_write", lambda path, figure: kept.append((path, figure)))
-    run(folder, "--plot", str(folder / "run.png"), "--report", str(folder / "r.json"))
+    run(folder, "--plot", str(folder / "run.png"), "--report", str(folder / "r.json"),
+        budget=budget)
     write(*kept[0])
     ranks, errors = kept[0][1].axes
     return ([label.get_text() for label in ranks.get_yticklabels()],
@@ -70,6 +71,11 @@ def test_a_picture_shows_the_rank_and_the_error_of_each_weight(tmp_path, monkeyp
     assert kept == [row["rank"] for row in rows] != kept[::-1]
     assert full == [min(16, 72 // rows[0]["groups"]), min(30, 64 // rows[1]["groups"])]
     assert errors == [row["error"] for row in rows] != errors[::-1]
+
+
+def test_a_weight_that_stays_dense_has_its_full_rank_and_no_error(tmp_path, monkeypatch):
+    _, full, kept, errors = drawn(tmp_path, monkeypatch, "1")
+    assert full == kept == [16, 30] and errors == [0, 0]
 
 
 @pytest.mark.parametrize("options, arrays, words", [
