@@ -226,6 +226,9 @@ def test_training_validation_and_test_examples_in_one_call(rng):
     again = parts(*Data.with_validation(x, labels, test=0.25, validation=0.2, rng=rng))
     other = parts(*Data.with_validation(x, labels, test=0.25, validation=0.2, rng=7))
     assert again == [train_rows, validation, test] != other
+    one, two = (parts(*Data.with_validation(x, labels, test=(x[:9], labels[:9]), rng=seed))[1]
+                for seed in (1, 2))
+    assert one != two                                               # the validation part, too
     wrong = parts(data, data)
     assert wrong[0] | wrong[1] == train_rows | validation | test and wrong[1] == test
     with pytest.raises(ValueError, match="validation: got 1, expected a part"):
