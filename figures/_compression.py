@@ -1,8 +1,9 @@
 """What the figures on compression share: networks trained once, methods by their names, one
 measure.
 
-A case is a dict that JSON can say: data, net ("300-100", widths of the hidden layers, or
-"lenet5"), seed, start (a factor on He's random weights), train (options of `train`). A tenth of the
+A case is a dict that JSON can say: data, net ("300-100", widths of the hidden layers, "lenet5" or
+"resnet20", of any depth 6n + 2), seed, start (a factor on He's random weights), train (options of
+`train`). A tenth of the
 training images, drawn by the seed, is held out of training; whatever is chosen is chosen on it.
 """
 
@@ -33,6 +34,7 @@ from lowrank_ode.data import hold_out, load
 from lowrank_ode.integrators import GeoLoRA, ProjectedRK
 from lowrank_ode.matrices import DirectSum
 from lowrank_ode.nets import lenet5
+from lowrank_ode.nets.architectures import resnet_cifar
 from lowrank_ode.results import write_whole
 from lowrank_ode.substeps import euler
 from lowrank_ode.training import ranks, train
@@ -106,10 +108,17 @@ def images(source, seed):
 def problem(case):
     """The network, its random start, and the data of `images`."""
     chosen, whole = images(case["data"], case["seed"])
-    net = (lenet5(classes=whole.classes) if case["net"] == "lenet5" else
-           network(whole, [int(width) for width in case["net"].split("-")]))
+    net = net_of(case["net"], whole)
     start = net.init(np.random.default_rng(case["seed"]), dtype=np.float32)
     return net, case["start"] * start, chosen, whole
+
+
+def net_of(name, data):
+    if name == "lenet5":
+        return lenet5(classes=data.classes)
+    if name.startswith("resnet"):
+        return resnet_cifar(int(name.removeprefix("resnet")), "A", data.shape, data.classes)
+    return network(data, [int(width) for width in name.split("-")])
 
 
 def last(case, net, start, data, method, **options):

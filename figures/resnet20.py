@@ -2,136 +2,106 @@
 those of the cut network; and no layer errs by more than the bound that ALDS goes by.
 
 ResNet-20 [HZRS16] with padded shortcuts, batch normalisation and dense weights is trained by
-stochastic gradient descent from He's random weights and cut, not trained again, by methods that see
-the weights alone, to the same budgets, parts of all numbers, γ and β included. A normalisation is
-folded into the weight below it for prediction (docs/8-networks.md), with mean and deviation on
-so many training images: solid, of the cut network on them; dotted, of the network before it was
-cut, as released code has them. A tenth of the training images is left out, as in other figures, and
-nothing is chosen. An operation is a multiplication or an addition; in normalisations they are not
-counted. Default: 5,000 real MNIST images, two epochs, one seed; --full: full MNIST, cut networks
-trained for an epoch more at their ranks by projected Euler, with the last step size, and DLRT and
-GeoLoRA trained at low rank from the start on for as many epochs altogether.
+stochastic gradient descent from He's random weights and cut by methods that see the weights alone,
+to the same budgets, parts of all numbers, γ and β included. A normalisation is folded into the
+weight below it for prediction (docs/8-networks.md), with mean and deviation on so many training
+images: solid, of the cut network on them; dotted, of the network before it was cut, as released
+code has them. Networks within a point of the dense one are so on a tenth of the training images,
+which is left out. Operations are multiplications and additions, normalisations not counted.
+Default: 5,000 real MNIST images, two epochs, one seed; --full: full MNIST, cut networks trained for
+an epoch more by projected Euler, with the last step size, and DLRT and GeoLoRA from the start.
 """
 
 import numpy as np
 
-from lowrank_ode import Dense, LowRank
 from lowrank_ode.compression import count_parameters, pruned
 from lowrank_ode.compression.totals import multiply_adds
-from lowrank_ode.integrators import ProjectedRK
-from lowrank_ode.nets.architectures import resnet_cifar
 from lowrank_ode.nets.norms import folded, for_prediction, statistics_of
-from lowrank_ode.substeps import euler
-from lowrank_ode.training import ranks, train
+from lowrank_ode.training import ranks
 
+from . import _compression as common
 from . import _style
-from ._compression import LOOKS, LOW_RANK, METHODS, images, kept, loaded
+from ._compression import LOOKS, LOW_RANK, accuracies, last, loaded, problem
 from .compress_only import cell
 
 CUT = ["SVD", "SVD-Energy", "L-Rank", "ALDS √k"]
-WAYS = {"anew": "-", "kept": ":"}       # statistics of the cut network, of that before
-DEFAULT = {"data": "mnist5k", "depth": 20, "seeds": [0], "methods": CUT, "statistics": 250,
+WAYS = {"kept": ":", "anew": "-", "retrained": "--"}    # statistics before the cut, new ones
+DEFAULT = {"data": "mnist5k", "net": "resnet20", "seeds": [0], "methods": CUT, "statistics": 250,
            "budgets": [0.85, 0.6, 0.4], "again": 0, "tau": [], "low rank start": 16,
+           "points": 0.01,
            "train": {"lr": [0.1, 0.02], "batch_size": 50, "epochs": 2, "decay": 5e-4}}
-SMALL = {"data": "digits", "depth": 8, "budgets": [0.6, 0.3], "again": 1, "tau": [0.1],
-         "train": {"lr": [0.1, 0.02], "batch_size": 50, "epochs": 2, "decay": 5e-4}}
-FULL = {"data": "mnist", "statistics": 1000, "budgets": [0.5], "again": 1, "tau": [0.1],
+SMALL = {"data": "digits", "net": "resnet8", "budgets": [0.6, 0.3], "again": 1, "tau": [0.1]}
+FULL = {"data": "mnist", "statistics": 1000, "budgets": [0.5, 0.25], "again": 1, "tau": [0.1],
         "train": {"lr": [0.1, 0.02], "batch_size": 128, "epochs": 2, "decay": 5e-4}}
 SETTINGS = {"small": {**DEFAULT, **SMALL}, "default": DEFAULT, "full": {**DEFAULT, **FULL}}
 
 
-def problem(settings, seed):
-    """The network, its random start, training and held-out images, and all of them."""
-    chosen, whole = images(settings["data"], seed)
-    net = resnet_cifar(settings["depth"], "A", whole.shape, whole.classes)
-    return net, net.init(np.random.default_rng(seed), dtype=np.float32), chosen, whole
+def case_of(settings, seed):
+    return {**{key: settings[key] for key in ("data", "net", "train")}, "seed": seed, "start": 1}
 
 
-def last(settings, seed, net, start, data, method, **options):
-    """The parameters after the last epoch of training."""
-    *_, record = train(net, start, data, method, rng=seed, **{**settings["train"], **options})
-    return record.params
+def dense_results(settings, seed):
+    """The row of the dense network."""
+    case = case_of(settings, seed)
+    net, _, chosen, whole = problem(case)
+    params = common.dense_network(case)
+    return {**accuracies(*folded(net, params, chosen.x[:settings["statistics"]]), chosen, whole),
+            "numbers": count_parameters(params), "flops": 2 * multiply_adds(net)}
 
 
-def again(settings, seed, net, params, data):
-    """The parameters after so many epochs more, at the ranks that they have."""
-    method = (ProjectedRK(1) if any(isinstance(X, LowRank) for X in params.blocks)
-              else Dense(euler))
-    return last(settings, seed, net, params, data, method, lr=settings["train"]["lr"][-1],
-                epochs=settings["again"])
-
-
-def accuracy(net, params, whole):
-    return {"test": net.accuracy(params, whole.test_x, whole.test_labels)}
-
-
-def dense_network(settings, seed):
-    """The trained network."""
-    def trained():
-        net, start, chosen, _ = problem(settings, seed)
-        return last(settings, seed, net, start, chosen, Dense(euler))
-    return kept({"net": "resnet", "seed": seed,
-                 **{key: settings[key] for key in ("data", "depth", "train")}}, trained)
-
-
-def cut_networks(settings, seed, method=None):
-    """The rows of a method, None for an infeasible budget; without a method, of the dense network.
-    """
-    net, _, chosen, whole = problem(settings, seed)
-    params = dense_network(settings, seed)
+def cut_networks(settings, seed, method):
+    """The rows of a method, None for an infeasible budget."""
+    case = case_of(settings, seed)
+    net, _, chosen, whole = problem(case)
     x = chosen.x[:settings["statistics"]]
-    old = statistics_of(net, params, x)
+    old = statistics_of(net, common.dense_network(case), x)
 
     def judged(net, params, statistics=None):
-        return accuracy(*folded(net, params, x, statistics), whole)
+        return accuracies(*folded(net, params, x, statistics), chosen, whole)
 
     def row(budget):
-        try:
-            smaller, own, report = METHODS[method](net, params, budget)
-        except ValueError as error:
-            if str(error).startswith("budget"):
-                return None
-            raise
-        found = {"budget": budget, "numbers": report.numbers, "flops": report.flops,
-                 "ranks": report.ranks, "groups": [layer.groups for layer in report.rows],
-                 "errors": [layer.error for layer in report.rows],
-                 "bounds": [layer.bound for layer in report.rows],
-                 "kept": judged(smaller, own, old), "anew": judged(smaller, own)}
+        if (found := common.feasible(case, method, budget)) is None:
+            return None
+        smaller, own, report = found
+        row = {"budget": budget, "numbers": report.numbers, "flops": report.flops,
+               "ranks": report.ranks, "groups": [layer.groups for layer in report.rows],
+               "errors": [layer.error for layer in report.rows],
+               "bounds": [layer.bound for layer in report.rows],
+               "kept": judged(smaller, own, old), "anew": judged(smaller, own)}
         if settings["again"]:
-            found["retrained"] = judged(smaller, again(settings, seed, smaller, own, chosen))
-        return found
+            row["retrained"] = judged(smaller, common.retrained(case, smaller, own,
+                                                                settings["again"]))
+        return row
 
-    if method is None:
-        return {**judged(net, params), "numbers": count_parameters(params),
-                "flops": 2 * multiply_adds(net)}
     return [row(budget) for budget in settings["budgets"]]
 
 
 def trained_at_low_rank(settings, seed, name, tau):
     """The start cut to a rank, and trained by an integrator for all the epochs."""
-    net, start, chosen, whole = problem(settings, seed)
+    case = case_of(settings, seed)
+    net, start, chosen, whole = problem(case)
     most = [min(settings["low rank start"], *shape) for shape in net.weight_shapes[:-1]]
     epochs = settings["train"]["epochs"] + settings["again"]
-    params = last(settings, seed, net, pruned(start, [*most, None], net=net), chosen,
-                  LOW_RANK[name](tau), epochs=epochs)
+    params = last(case, net, pruned(start, [*most, None], net=net), chosen, LOW_RANK[name](tau),
+                  epochs=epochs)
     smaller = for_prediction(net, params, chosen.x[:settings["statistics"]])
     return {"tau": tau, "ranks": ranks(params), "numbers": count_parameters(params),
             "flops": 2 * multiply_adds(net, [*ranks(params), None]),
-            "anew": accuracy(*smaller, whole)}
+            "anew": accuracies(*smaller, chosen, whole)}
 
 
 def compute(settings, run):
-    cut = {}
-    for methods in ([None], settings["methods"]):       # the dense network first: others take it
-        cut |= run(cut_networks, {f"seed {seed}, {method or 'dense'}":
-                                  {"settings": settings, "seed": seed, "method": method}
-                                  for seed in settings["seeds"] for method in methods})
+    dense = run(dense_results, {f"seed {seed}, dense": {"settings": settings, "seed": seed}
+                                for seed in settings["seeds"]})     # first: the others take it
+    cut = run(cut_networks, {f"seed {seed}, {method}":
+                             {"settings": settings, "seed": seed, "method": method}
+                             for seed in settings["seeds"] for method in settings["methods"]})
     low = run(trained_at_low_rank,
               {f"seed {seed}, {name} {tau}": {"settings": settings, "seed": seed, "name": name,
                                               "tau": tau}
                for seed in settings["seeds"] for name in LOW_RANK for tau in settings["tau"]})
     return {"data": loaded(settings["data"]).name, "runs": [
-        {"seed": seed, "dense": cut[f"seed {seed}, dense"],
+        {"seed": seed, "dense": dense[f"seed {seed}, dense"],
          "methods": {method: cut[f"seed {seed}, {method}"] for method in settings["methods"]},
          "low rank": {name: [low[f"seed {seed}, {name} {tau}"] for tau in settings["tau"]]
                       for name in LOW_RANK}} for seed in settings["seeds"]]}
@@ -152,12 +122,11 @@ def accuracy_table(data):
     """Rows of a Markdown table: a line for a method, at each budget the accuracy with the old
     statistics, with new ones and, where there is such, retrained."""
     settings, dense = data["settings"], cell([run["dense"]["test"] for run in data["runs"]])
-    ways = ["kept", "anew"] + ["retrained"] * bool(settings["again"])
     yield row_of("**numbers kept**", [f"{100 * budget:g} %" for budget in settings["budgets"]])
     yield row_of("dense", [dense])
     for method in settings["methods"]:
         at = [{budget: cell(found) for budget, _, _, found in curve(data, method, way)}
-              for way in ways]
+              for way in ways_of(settings)]
         yield row_of(method, [" → ".join(found[budget] for found in at) if budget in at[0] else "–"
                               for budget in settings["budgets"]])
     for name in LOW_RANK if settings["tau"] else ():
@@ -165,12 +134,40 @@ def accuracy_table(data):
                             for _, part, _, found in curve(data, name)])
 
 
+def ways_of(settings):
+    return [way for way in WAYS if way != "retrained" or settings["again"]]
+
+
+def within(data, name, way):
+    """Of each run (part of the numbers, test accuracy minus the dense network's) of the smallest
+    network that on the images held out is so many points less accurate than the dense one, or
+    less; None if there is none."""
+    for run in data["runs"]:
+        dense = run["dense"]
+        rows = [(row["numbers"] / dense["numbers"], row[way]["test"] - dense["test"])
+                for row in {**run["methods"], **run["low rank"]}[name] if row and way in row
+                and row[way]["held out"] >= dense["held out"] - data["settings"]["points"]]
+        yield min(rows, default=None)
+
+
+def sweep_table(data):
+    """Rows of a Markdown table: of each method the parts of `within`, mean over runs."""
+    def told(name, way):
+        found = list(within(data, name, way))
+        if None in found:
+            return "–"
+        part, more = np.mean(found, axis=0)
+        return f"{100 * part:.1f} % ({100 * more:+.2f})"
+
+    for name in [*data["settings"]["methods"], *(LOW_RANK if data["settings"]["tau"] else ())]:
+        yield f"| {name} | {told(name, 'anew')} | {told(name, 'retrained')} |"
+
+
 def count_table(data):
     """Rows of a Markdown table: numbers and operations of the first run; ranks; and the largest
     relative error of a layer beside the largest bound."""
     run = data["runs"][0]
-    yield (f"| dense | | {run['dense']['numbers']:,} | {run['dense']['flops'] / 1e6:.1f} | "
-           "| | |")
+    yield f"| dense | | {run['dense']['numbers']:,} | {run['dense']['flops'] / 1e6:.1f} | | | |"
     for method, rows in run["methods"].items():
         for row in filter(None, rows):
             given = [rank for rank in row["ranks"] if rank is not None]
@@ -192,24 +189,27 @@ def row_of(name, cells):
 
 COLUMNS = "| | test accuracy, %: old statistics → new ones (→ retrained) | | |"
 TABLES = {"": (COLUMNS, accuracy_table),
+          "_sweep": ("| method | numbers kept within a point of the dense accuracy (and test accuracy "
+                     "minus dense, points): as cut | retrained |", sweep_table),
           "_counts": ("| method | budget | numbers | million operations | ranks | largest relative "
                       "error | largest bound |", count_table)}
 
 
 def draw(data):
     figure, panels = _style.axes(1, 2, (9, 3.9), sharey=True)
-    dense = np.mean([run["dense"]["test"] for run in data["runs"]])
+    settings, dense = data["settings"], np.mean([run["dense"]["test"] for run in data["runs"]])
     for ax, what in zip(panels, (1, 2), strict=True):
         ax.axhline(100 * dense, color=_style.COLOURS["dense"], lw=0.9, label="dense")
-        lines = [(method, (way,), style) for method in data["settings"]["methods"]
-                 for way, style in WAYS.items()]
-        lines += [(name, (), "-") for name in LOW_RANK if data["settings"]["tau"]]
+        lines = [(method, (way,), WAYS[way]) for method in settings["methods"]
+                 for way in ways_of(settings)]
+        lines += [(name, (), "-") for name in LOW_RANK if settings["tau"]]
         for method, way, style in lines:
             (colour, marker), points = LOOKS[method], list(curve(data, method, *way))
             ax.plot([100 * point[what] for point in points],
                     [100 * np.mean(point[3]) for point in points], style, marker=marker,
-                    color=colour, label=None if way == ("kept",) else method)
-        ax.set(title="ResNet-20: solid, new statistics; dotted, old ones" if what == 1 else "",
+                    color=colour, label=method if way in ((), ("anew",)) else None)
+        ax.set(title="" if what == 2 else "ResNet-20, statistics: solid, new; dotted, old"
+                                          + "; dashed, retrained" * bool(settings["again"]),
                xlabel=f"{'numbers' if what == 1 else 'operations'} kept, %")
     panels[0].set_ylabel("test accuracy, %")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=8,

@@ -6,7 +6,7 @@ import copy
 import pytest
 from stored import scales, stored
 
-from figures import resnet20
+from figures import _compression, resnet20
 from lowrank_ode.compression.totals import multiply_adds, total_parameters
 from lowrank_ode.nets.architectures import resnet_cifar
 
@@ -49,10 +49,22 @@ def test_dense_counts_are_those_of_the_architecture():
 
 def test_old_statistics_are_those_of_the_network_before_the_cut(monkeypatch):
     """Where nothing is cut both are the same, to rounding; by a small run without training."""
-    settings = {**resnet20.SETTINGS["small"], "budgets": [1.0, 0.4], "methods": ["SVD-Energy"],
-                "again": 0}
-    monkeypatch.setattr(resnet20, "last", lambda settings, seed, net, start, *_: start)
-    dense = resnet20.cut_networks(settings, 0)
+    settings = {**resnet20.SETTINGS["small"], "budgets": [1.0, 0.4], "again": 0}
+    monkeypatch.setattr(_compression, "last", lambda case, net, start, *_: start)
+    dense = resnet20.dense_results(settings, 0)
     whole, cut = resnet20.cut_networks(settings, 0, "SVD-Energy")
-    assert whole["kept"] == whole["anew"] == {"test": dense["test"]}
+    assert whole["kept"] == whole["anew"] == {key: dense[key] for key in ("held out", "test")}
     assert cut["kept"] != cut["anew"] and cut["numbers"] < whole["numbers"]
+
+
+def test_the_smallest_network_within_a_point_is_chosen_on_held_out_images():
+    """Planted: test images that say the opposite; a smaller network that misses by a little."""
+    def row(part, held_out, test):
+        return {"numbers": 1000 * part, "anew": {"held out": held_out, "test": test}}
+    run = {"dense": {"numbers": 1000, "held out": 0.95, "test": 0.9}, "low rank": {}, "methods": {
+        "SVD": [row(0.5, 0.945, 0.7), row(0.3, 0.94, 0.8), row(0.2, 0.9399, 0.9), None],
+        "L-Rank": [row(0.5, 0.93, 0.95)]}}
+    data = {"runs": [run], "settings": {"points": 0.01, "methods": ["SVD", "L-Rank"], "tau": []}}
+    assert list(resnet20.within(data, "SVD", "anew")) == [pytest.approx((0.3, -0.1))]
+    assert list(resnet20.sweep_table(data)) == ["| SVD | 30.0 % (-10.00) | – |",
+                                                "| L-Rank | – | – |"]
