@@ -1,18 +1,16 @@
-"""Which tests run which lines of a file: a mutant meets these first, the fastest before others."""
+"""Which tests run which lines of a file: a mutant meets these, the fastest before others."""
 
 import json
+import math
 import os
 from pathlib import Path
 
 import coverage
 import pytest
 
-MOST = 40       # tests of a mutant before it meets all of its file
-
-
 class Tracer:
     """A pytest plugin, made before the package is imported: writes {line: [tests, the fastest
-    first]} of a file to the folder."""
+    first, and "" for an import]} of a file to the folder."""
 
     def __init__(self, file):
         self.path, self.seconds = os.path.abspath(file), {}
@@ -31,13 +29,14 @@ class Tracer:
     def pytest_sessionfinish(self):
         self.coverage.stop()
         found = self.coverage.get_data().contexts_by_lineno(self.path)
-        order = {line: sorted(filter(None, tests), key=self.seconds.get)
+        order = {line: sorted(tests, key=lambda test: self.seconds.get(test, math.inf))
                  for line, tests in found.items()}
         Path("covering.json").write_text(json.dumps(order), encoding="utf-8")
 
 
 def covering(lines):
-    """Tests that run any of these lines, after a run with a `Tracer`; none for what is run when
-    the package is imported, which may concern every test."""
+    """After a run with a `Tracer`: tests that run any of these lines; and whether an import runs
+    them, or nothing does, so that any other test may notice."""
     order = json.loads(Path("covering.json").read_text(encoding="utf-8"))
-    return list(dict.fromkeys(test for line in lines for test in order.get(str(line), [])))[:MOST]
+    found = list(dict.fromkeys(test for line in lines for test in order.get(str(line), [])))
+    return [test for test in found if test], not found or "" in found

@@ -19,6 +19,7 @@ from .covering import Tracer, covering
 from .mutants import CONFIG, ROOT
 
 PATIENCE, HANGS = 30, 600       # seconds of the processor for a test, and on the clock
+FIRST = 40                      # tests in a process, before it takes the slow ones
 OTHERS = ["tests/matrices", "tests/integrators", "tests/theorems", "tests/testing", "tests/nets",
           "tests/runs", "tests/compression", "lowrank_ode"]
 traced = []                     # the file that this process has a `Tracer`'s notes of
@@ -45,19 +46,20 @@ def prepare():
 
 
 def trial(mutant, hint=None, others=False):
-    """The test that fails or does not end, None if there is none: the hint, tests that run its
-    lines, those that mutation.cfg names for the file, if asked for the others."""
+    """The test that fails or does not end, None if there is none: the hint; of those that
+    mutation.cfg names for the file the ones that run its lines, and all, if an import runs them;
+    if asked for, the others."""
     path, named = Path(mutant.file), shlex.split(CONFIG["mutation:tests"][mutant.file])
     if mutant.file not in traced:
         if _fails(named, mutant.file):
             raise ValueError("without any mutation a test fails: "
                              + Path("under_way").read_text(encoding="utf-8"))
         traced[:] = [mutant.file]
-    original = path.read_bytes()
+    original, (found, imported) = path.read_bytes(), covering(mutant.lines)
     try:
         path.write_text(mutant.source, encoding="utf-8")
-        for tests in ([hint] if hint else [], covering(mutant.lines), named,
-                      OTHERS if others else []):
+        for tests in ([hint] if hint else [], found[:FIRST], found[FIRST:],
+                      named if imported else [], OTHERS if others else []):
             # two mutants in one second, of one size
             Path(importlib.util.cache_from_source(path)).unlink(missing_ok=True)
             if tests and _fails(tests):
