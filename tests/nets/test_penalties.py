@@ -95,6 +95,21 @@ def test_equal_singular_values_and_the_zero_matrix_have_neither_penalty_nor_grad
         assert abs(np.linalg.norm(gradient.S) / (2 * size) - 1) <= 1e-3
 
 
+def test_what_is_rounding_grows_with_the_square_of_the_norm():
+    """σ² = (1, …, 1, 1 − d) has R = d √(1 − 1/r): rounding up to 10 ε ‖S‖² = 640 ε. Planted: the
+    norm, twice the norm and its third power in the place of its square."""
+    r = 64
+    for size in (1e-3, 1.0):
+        for d, even in ((320 * EPS, True), (1000 * EPS, False)):
+            S = size * np.diag([*np.ones(r - 1), np.sqrt(1 - d)])
+            R, gradient = penalty(LowRank(np.eye(70, r), S, np.eye(66, r)))
+            norms = norm(S / size)
+            assert gradient.S.any() != even
+            assert (R / size**2 <= 10 * EPS * norms**2) == even
+            for wrong in (norms, 2 * norms) if even else (norms**3,):
+                assert (R / size**2 <= 10 * EPS * wrong) != even
+
+
 @pytest.mark.parametrize("dtype, powers", [(np.float32, (-60, -140, 60)),
                                            (np.float64, (-500, -1070, 500))])
 def test_the_penalty_of_a_multiple_is_its_square_times_as_large(dtype, powers):
