@@ -189,8 +189,8 @@ def row_of(name, cells):
 
 COLUMNS = "| | test accuracy, %: old statistics → new ones (→ retrained) | | |"
 TABLES = {"": (COLUMNS, accuracy_table),
-          "_sweep": ("| method | numbers kept within a point of the dense accuracy (and test accuracy "
-                     "minus dense, points): as cut | retrained |", sweep_table),
+          "_sweep": ("| method | numbers kept within a point of the dense accuracy (and test "
+                     "accuracy minus dense, points): as cut | retrained |", sweep_table),
           "_counts": ("| method | budget | numbers | million operations | ranks | largest relative "
                       "error | largest bound |", count_table)}
 

@@ -23,8 +23,8 @@ class Grouped:
     k j (n + features/k) numbers, W of rank k j would be k j (n + features).
 
     gain: W starts with entries of variance gain/features; None is that of the activation.
-    Raises ValueError for an unknown activation, for n or groups that are no whole number ≥ 1, and
-    for groups that do not divide the features.
+    Raises ValueError for what `Dense` refuses, for groups that are no whole number ≥ 1, and for
+    groups that do not divide the features.
     """
 
     n: int
@@ -34,9 +34,8 @@ class Grouped:
     bias: bool = True
 
     def __post_init__(self):
-        check_count("n", self.n)
+        Dense(self.n, self.activation, self.gain)
         check_count("groups", self.groups)
-        activation_of(self.activation)
 
     @property
     def low_rank(self):
@@ -45,20 +44,24 @@ class Grouped:
     @property
     def _part(self):
         """What each group is: the sum of k such parts starts with variance gain/features, too."""
-        gain = activation_of(self.activation).gain if self.gain is None else self.gain
-        return Dense(self.n, "identity", gain / self.groups, bias=False)
+        return Dense(self.n, "identity", self._gain / self.groups, bias=False)
+
+    @property
+    def _gain(self):
+        return activation_of(self.activation).gain if self.gain is None else self.gain
 
     def shape(self, inputs):
         return *inputs[:-1], self.n
 
     def blocks(self, inputs):
-        return (*self._part.blocks(self._inputs(inputs)) * self.groups, (self.n, 1))[
-            :self.groups + self.bias]
+        part = self._part.blocks((self._features(inputs),))
+        return (*part * self.groups, (self.n, 1))[:self.groups + self.bias]
 
     def init(self, rng, inputs, rank, dtype):
         """rank: a list with one entry for each group, or one for all."""
         ranks = [rank] * self.groups if rank is None or np.isscalar(rank) else rank
-        Ws = [W for r in ranks for W in self._part.init(rng, self._inputs(inputs), r, dtype)]
+        features = self._features(inputs)
+        Ws = [W for r in ranks for W in self._part.init(rng, (features,), r, dtype)]
         return (*Ws, np.zeros((self.n, 1), dtype))[:self.groups + self.bias]
 
     def forward(self, A, *blocks):
@@ -66,7 +69,8 @@ class Grouped:
         outs, kept = zip(*map(self._part.forward, self._split(A), Ws), strict=True)
         out = self._joined(outs)
         if self.bias:
-            out += bias[0].T
+            b, = bias
+            out += b.T
         out = activated(self.activation, out)
         return out, (out, kept)
 
@@ -86,12 +90,12 @@ class Grouped:
         found = [*map(getattr(self._part, way), self._parted(dout), passed, blocks)]
         return found, (sums(columns(dout)),)[:self.bias]
 
-    def _inputs(self, inputs):
-        """The shape of a group of these."""
+    def _features(self, inputs):
+        """Of a group."""
         if inputs[-1] % self.groups:
             raise ValueError(f"groups: got {self.groups}, expected a divisor of the {inputs[-1]} "
                              "features")
-        return *inputs[:-1], inputs[-1] // self.groups
+        return inputs[-1] // self.groups
 
     def _split(self, A):
         return np.split(A, self.groups, axis=-1)
@@ -104,7 +108,6 @@ class Grouped:
         return [dout] * self.groups
 
 
-@dataclass(frozen=True)
 class BlockDiagonal(Grouped):
     """σ((W_1 z_1, …, W_k z_k) + b): each group has n/k outputs of its own, W_i is (n/k, features/k)
     and W block-diagonal. On `Patches` of as many groups it is the grouped convolution, and with a
@@ -120,8 +123,7 @@ class BlockDiagonal(Grouped):
 
     @property
     def _part(self):
-        gain = activation_of(self.activation).gain if self.gain is None else self.gain
-        return Dense(self.n // self.groups, "identity", gain, bias=False)
+        return Dense(self.n // self.groups, "identity", self._gain, bias=False)
 
     def _joined(self, outs):
         return np.concatenate(outs, axis=-1)

@@ -8,6 +8,7 @@ from pathlib import Path
 import coverage
 import pytest
 
+
 class Tracer:
     """A pytest plugin, made before the package is imported: writes {line: [tests, the fastest
     first, and "" for an import]} of a file to the folder."""

@@ -161,18 +161,6 @@ def test_windows_and_a_block_diagonal_weight_are_a_grouped_convolution(seed, ker
         assert close(found, twin.forward(A, *blocks)[0])
 
 
-@pytest.mark.parametrize("kind", [Grouped, BlockDiagonal])
-def test_a_start_of_groups_has_the_size_of_one_weight(kind):
-    """Mean square of outputs: gain, whatever the groups; 600 outputs, of 600 numbers each at least,
-    stray by less than 4 √(2/600)."""
-    rng = np.random.default_rng(0)
-    z = rng.standard_normal((1, 2400))
-    for rank in (None, 150):
-        *Ws, _ = kind(600, 4, "identity").init(rng, (2400,), rank, float)
-        out, _ = kind(600, 4, "identity").forward(z, *Ws, np.zeros((600, 1)))
-        assert abs((out**2).mean() - 1) <= 4 * (2 / 600) ** 0.5
-
-
 def test_a_network_knows_how_many_weights_of_a_layer_may_be_of_low_rank():
     net, rng = convolutions(), np.random.default_rng(0)
     assert net.weight_shapes == [(6, 24), (6, 24), (2, 9), (2, 9), (5, 24), (3, 25), (3, 25)]
@@ -237,7 +225,11 @@ def test_the_rank_of_a_group_may_be_lower_than_that_of_the_whole():
 
 @pytest.mark.parametrize("make, message", [
     (lambda: Grouped(0, 2), "n: got 0"), (lambda: Grouped(2, 0), "groups: got 0"),
+    (lambda: BlockDiagonal(0, 2), "n: got 0"), (lambda: BlockDiagonal(2, 0), "groups: got 0"),
     (lambda: Grouped(2, 2, "sigmoid"), "activation: got 'sigmoid'"),
+    (lambda: BlockDiagonal(2, 2, "sigmoid"), "activation: got 'sigmoid'"),
+    (lambda: Grouped(2, 2, gain=-1), "gain: got -1, expected a number > 0"),
+    (lambda: Grouped(2, 2).blocks((4, 5)), "groups: got 2, expected a divisor of the 5 features"),
     (lambda: Grouped(2, 2).blocks((5,)), "groups: got 2, expected a divisor of the 5 features"),
     (lambda: BlockDiagonal(5, 2), "groups: got 2, expected a divisor of n = 5"),
     (lambda: Network((2, 2, 3), (Patches(1, groups=2), Flatten(), Dense(2))), "groups: got 2")])

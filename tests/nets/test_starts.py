@@ -6,6 +6,7 @@ import pytest
 
 from lowrank_ode.matrices import dense
 from lowrank_ode.nets import Network, lenet5
+from lowrank_ode.nets.groups import BlockDiagonal, Grouped
 from lowrank_ode.nets.images import Flatten, MaxPool, Patches
 from lowrank_ode.nets.layers import Dense
 
@@ -53,3 +54,17 @@ def test_the_last_layer_of_lenet5_starts_with_the_gain_of_what_makes_its_inputs(
     found, gain = measured(lenet5((16, 16, 1), activation=activation), 10), GAINS[activation]
     assert has_gains(found, np.full(4, gain))
     assert has_gains(found, np.array([gain, gain, gain, 1])) == (gain == 1)
+
+
+@pytest.mark.parametrize("kind", [Grouped, BlockDiagonal])
+@pytest.mark.parametrize("activation, gain, size", [
+    ("identity", None, 1), ("relu", None, 2), ("relu", 3, 3)])
+def test_a_start_of_groups_has_the_size_of_one_weight(kind, activation, gain, size):
+    """Mean square of outputs before the activation: its gain or the given one, whatever the groups;
+    600 outputs, of 600 numbers each at least, stray by less than 4 √(2/600) of it."""
+    rng = np.random.default_rng(0)
+    z = rng.standard_normal((1, 2400))
+    for rank in (None, 150):
+        *Ws, _ = kind(600, 4, activation, gain).init(rng, (2400,), rank, float)
+        out, _ = kind(600, 4, "identity").forward(z, *Ws, np.zeros((600, 1)))
+        assert abs((out**2).mean() / size - 1) <= 4 * (2 / 600) ** 0.5
