@@ -130,6 +130,13 @@ def test_what_is_ones_own_no_file_can_hold_and_that_is_said(net, words, tmp_path
     assert load(tmp_path / "net.npz")[0] is None
 
 
+def test_a_matrix_by_itself_is_called_W_or_its_letters(tmp_path):
+    for X, letters in ((np.eye(3), "W"), (LowRank(np.eye(4, 2), np.eye(2), np.eye(3, 2)), "USV")):
+        save(tmp_path / "X.npz", X)
+        with np.load(tmp_path / "X.npz") as file:
+            assert file.files == [*letters, "lowrank_ode"]
+
+
 def test_safetensors_are_read_by_others_by_the_same_names(tmp_path):
     tensors_of, params = pytest.importorskip("safetensors.numpy"), NET.init(0, 2, np.float32)
     save(tmp_path / "net.safetensors", params, NET)
