@@ -36,7 +36,7 @@ def write_arrays(path, arrays, texts):
     if wrong := [name for name, X in arrays.items() if X.dtype.kind == "c"]:
         raise ValueError(f"{path}: {wrong[0]}: got complex numbers, which .safetensors does not "
                          "have, expected real ones, or a name ending in .npz")
-    whole = {name: np.ascontiguousarray(X, X.dtype.newbyteorder("=")) for name, X in arrays.items()}
+    whole = {name: np.ascontiguousarray(X) for name, X in arrays.items()}
     write_whole(path, safetensors(path).save(whole, texts))
 
 

@@ -137,6 +137,13 @@ def test_a_matrix_by_itself_is_called_W_or_its_letters(tmp_path):
             assert file.files == [*letters, "lowrank_ode"]
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_numbers_of_another_order_of_bytes_are_the_same_numbers(suffix, tmp_path):
+    X = np.random.default_rng(0).standard_normal((3, 2)).astype(">f8")
+    save(tmp_path / f"X{suffix}", X)
+    assert np.array_equal(load(tmp_path / f"X{suffix}")[1], X)
+
+
 def test_safetensors_are_read_by_others_by_the_same_names(tmp_path):
     tensors_of, params = pytest.importorskip("safetensors.numpy"), NET.init(0, 2, np.float32)
     save(tmp_path / "net.safetensors", params, NET)

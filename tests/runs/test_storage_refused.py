@@ -196,6 +196,7 @@ def written(path, change=lambda header: None, **arrays):
     (None, {"lowrank_ode": None}, "no text lowrank_ode, expected a file of lowrank_ode.save"),
     (None, {"0.S": None}, "no array 0.S, expected 0.U, 0.S, 0.V, 1, 2, 3"),
     (None, {"W": np.eye(2)}, "an array W, expected"),
+    (None, {"note": np.array(["a", "b"])}, "an array note, expected"),
     (None, {"0.S": np.full((2, 2), np.nan)}, "0.S: NaN or Inf, expected finite numbers"),
     (None, {"1": np.full((5, 1), np.inf)}, "1: NaN or Inf"),
     (None, {"1": np.ones((5, 1), int)}, "1: got int64"),
@@ -209,4 +210,12 @@ def test_a_file_of_others_or_of_another_version_is_refused_by_name(
     assert load(written(tmp_path / "net.npz"))[0] == NET            # unchanged it is whole
     path = written(tmp_path / "net.npz", change or (lambda header: None), **arrays)
     with pytest.raises(ValueError, match=rf"net\.npz: .*{words}"):
+        load(path)
+
+
+def test_a_member_that_is_no_array_is_refused_by_name(tmp_path):
+    path = written(tmp_path / "net.npz")
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr("note.txt", "text")
+    with pytest.raises(ValueError, match=r"net\.npz: .*note\.txt is not an array"):
         load(path)
