@@ -23,8 +23,7 @@ def layer_classes():
     modules = [importlib.import_module(f"{package}.{module.name}")
                for module in pkgutil.iter_modules(folder)]
     return {name: found for module in modules for name, found in vars(module).items()
-            if is_dataclass(found) and hasattr(found, "forward")
-            and found.__module__ == module.__name__}
+            if isinstance(found, type) and is_dataclass(found) and hasattr(found, "forward")}
 
 
 def text_of(net):

@@ -2,6 +2,7 @@
 test_storage_refused.py."""
 
 import io
+import json
 import os
 import sys
 import zipfile
@@ -14,6 +15,7 @@ from bits import SUFFIXES, arrays_of, same_bits
 from hypothesis import given
 from hypothesis import strategies as st
 from own_layers import BatchNorm, Skip
+from residual_networks import residual
 from strategies import random_basis, seeds
 
 import lowrank_ode
@@ -77,9 +79,9 @@ def test_sums_identities_and_bases_in_factors_are_written_as_arrays(tmp_path):
 NETWORKS = [
     NET, lenet5(), lenet5((18, 32, 3), 4, "softplus", "mean_squares"),
     Network((6, 6, 4), (Patches((3, 2), stride=2, padding=(1, 0), groups=2),
-                        BlockDiagonal(8, 2, "tanh", gain=np.float64(0.1), bias=False), Flatten(),
+                        BlockDiagonal(8, 2, "tanh", gain=np.float32(0.1), bias=False), Flatten(),
                         Grouped(6, 3), Dense(np.int64(3), "identity", bias=False))),
-    Network((4, 4, 1), (MaxPool(3), Flatten(), Dense(2)))]
+    Network((4, 4, 1), (MaxPool(3), Flatten(), Dense(2))), residual()]
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -89,6 +91,8 @@ def test_a_network_comes_back_and_computes_the_same(net, suffix, tmp_path):
     save(tmp_path / f"net{suffix}", params, net, note="mine")
     found, weights, about = load(tmp_path / f"net{suffix}")
     assert found == net and about == {"note": "mine"} and hash(found) == hash(net)
+    text = network_text.text_of(net)
+    assert json.loads(json.dumps(text)) == text
     x = np.random.default_rng(1).standard_normal((3, net.inputs))
     assert np.array_equal(found.outputs(weights, x), net.outputs(params, x))
     assert [X.dtype for X in arrays_of(weights)] == [X.dtype for X in arrays_of(params)]
