@@ -68,8 +68,7 @@ class Grouped:
         Ws, bias = blocks[:self.groups], blocks[self.groups:]
         outs, kept = zip(*map(self._part.forward, self._split(A), Ws), strict=True)
         out = self._joined(outs)
-        if self.bias:
-            b, = bias
+        for b in bias:
             out += b.T
         out = activated(self.activation, out)
         return out, (out, kept)
