@@ -127,7 +127,8 @@ def test_parallel_BUG_rejects_a_step_exactly_if_the_corner_is_larger_than_reject
 
     accepted = step()
     assert accepted.rank == 2 and norm(step(rejection=1.000001 * edge) - accepted) <= 1e-14
-    assert norm(step(rejection=0.999999 * edge) - accepted) > 1e-4
+    rejected = step(rejection=0.999999 * edge)
+    assert norm(rejected - accepted) > 1e-4 and norm(step(rejection=0) - rejected) <= 1e-14
 
 
 def test_parallel_BUG_rejects_a_step_of_rank_2r_however_small_the_missing_corner():
