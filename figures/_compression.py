@@ -11,9 +11,11 @@ import functools
 import hashlib
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 
+import lowrank_ode
 from lowrank_ode import DLRT, Dense, LowRank
 from lowrank_ode.compression import (
     alds,
@@ -137,8 +139,8 @@ def dense_network(case):
 
 def kept(case, trained):
     """trained(), dense parameters, from the folder networks.jobs beside the results, where they are
-    kept if they were trained before. Remove that folder to have them trained anew."""
-    name = hashlib.sha256(json.dumps(case, sort_keys=True).encode()).hexdigest()[:20]
+    kept if this code has trained them before."""
+    name = hashlib.sha256(json.dumps([case, source()], sort_keys=True).encode()).hexdigest()[:20]
     paths = [folder / "networks.jobs" / f"{name}.npz" for folder in places()]
     path = next((path for path in paths if path.exists()), paths[0])
     if not path.exists():
@@ -148,6 +150,13 @@ def kept(case, trained):
         write_whole(path, file.getvalue())
     with np.load(path, allow_pickle=False) as found:
         return DirectSum([found[name] for name in found.files])
+
+
+@functools.cache
+def source():
+    """A digest of the package's code."""
+    files = sorted(Path(lowrank_ode.__file__).parent.rglob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def accuracies(net, params, chosen, whole):

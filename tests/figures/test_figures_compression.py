@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from stored import exchanged, rejects, scales, stored
 
-from figures import compress_only
+from figures import _compression, compress_only
 from figures._compression import METHODS, size
 from figures.compress_only import DEEP, LEAST
 from lowrank_ode.compression import svd
@@ -185,3 +185,18 @@ def test_what_is_cheap_in_numbers_is_not_in_operations(scale):
     data = stored("compress_only", scale)
     if "lenet5" in data["settings"]["nets"]:
         assert holds(data) and not holds(data, "numbers")
+
+
+def test_a_dense_network_is_trained_once_a_case_and_by_other_code_anew(monkeypatch):
+    calls = []
+
+    def trained():
+        calls.append(None)
+        return DirectSum([np.full((2, 2), len(calls))])
+
+    def found(case):
+        return _compression.kept(case, trained).blocks[0][0, 0]
+
+    assert [found({"a": 1}), found({"a": 1}), found({"a": 2}), found({"a": 1})] == [1, 1, 2, 1]
+    monkeypatch.setattr(_compression, "source", lambda: "other code")
+    assert [found({"a": 1}), found({"a": 1})] == [3, 3]
