@@ -120,6 +120,7 @@ def test_a_seed_starts_a_network_as_its_generator_does(rank):
     (lambda: Network((5,), ("Dense", Dense(4))), "layers: got Dense, expected a layer"),
     (lambda: Dense(4, gain=-1), "gain: got -1, expected a number > 0"),
     (lambda: Dense(4, gain=np.nan), "gain: got nan"), (lambda: Dense(4, gain="2"), "gain: got '2'"),
+    (lambda: Dense(4, gain=np.inf), "gain: got inf"),
     (lambda: mlp([5, 4, 3], Activation(np.tanh, np.ones, 0)), "gain: got 0, expected a number"),
     (lambda: mlp([5, 4, 3], Activation("tanh", np.ones)), "expected functions value and slope"),
     (lambda: mlp([5, 4, 3], Activation(np.tanh, 1)), "expected functions value and slope"),
