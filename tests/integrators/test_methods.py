@@ -46,6 +46,16 @@ def test_the_defaults_are_a_tolerance_of_1e_8_absolute_or_a_tenth_of_the_norm_an
     assert MidpointBUG().bases == "3r" and ParallelBUG().rejection is None
 
 
+def test_claims_are_those_of_the_papers():
+    """From which lists of tests are made: one that is withdrawn would take its tests along."""
+    low = {method.__name__: method() for method in METHODS if getattr(method, "low_rank", True)}
+    assert {name for name, method in low.items() if not method.robust} == set()
+    assert {*low} - {method.__name__ for method in ADAPTIVE} == {
+        "BUG", "ProjectedRK", "ProjectorSplitting"}
+    assert {name for name, method in low.items() if method.order != 1} == {
+        "MidpointBUG", "ParallelBUG2", "ProjectedRK"}
+
+
 @pytest.mark.parametrize("method", ADAPTIVE)
 def test_the_options_of_an_adaptive_method_cut_its_step_and_change_nothing_else(method):
     """The tolerance is half the tail after rank 2: too small for rank 2, but not if it is
