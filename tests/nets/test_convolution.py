@@ -197,6 +197,8 @@ def of_lenet(x, shape=(28, 28, 1)):
     (lambda: Patches((3, 0)), "kernel: got 0"), (lambda: Patches(3, (1, 1.5)), "stride: got 1.5"),
     (lambda: Patches(3, 1, (1, 2, 1)), "padding: got .1, 2, 1., expected .* or two"),
     (lambda: Patches(3, groups=0), "groups: got 0"),
+    (lambda: Patches((1, 5)).shape((6, 4, 1)), "kernel: got .1, 5., expected at most .6, 4. for"),
+    (lambda: Patches((5, 1)).shape((4, 6, 1)), "kernel: got .5, 1., expected at most .4, 6. for"),
     (lambda: Patches(2, groups=2).shape((4, 4, 3)), "groups: got 2, expected a divisor of the 3"),
     (lambda: MaxPool(0), "size: got 0"), (lambda: Dense(0), "n: got 0"),
     (lambda: lenet5((8, 8, 1)),

@@ -39,6 +39,7 @@ def test_the_largest_of_each_window_with_stride_and_padding(shape, given_pool, s
     for place, at, window in pixels_of(A, layer, -np.inf):
         assert out[place] == window.max()
         truth[at] += dout[place] * (window == window.max())
+    assert out.shape == (shape[0], *layer.shape(shape[1:]))
     whole = truth[:, padding:padding + shape[1], padding:padding + shape[2]]
     assert dA.shape == A.shape and np.abs(dA - whole).max() <= 50 * EPS * size**2
     if padding:

@@ -173,6 +173,7 @@ def test_a_residual_network_is_trained_and_judged_by_folded_weights():
     (lambda: ZeroPadded(2).shape((4, 4, 3)), "channels: got 2, expected at least the 3"),
     (lambda: ZeroPadded(2).shape((4,)), "expected an image"),
     (lambda: MaxPool(2, 0), "stride: got 0"), (lambda: MaxPool(2, 1, 2), "padding: got 2"),
+    (lambda: MaxPool(2, 1, -1), "padding: got -1"),
     (lambda: MaxPool(5, 1, 1).shape((2, 4, 1)), "size: got 5, expected at most 4 for an image"),
     (lambda: AveragePool(0), "size: got 0"), (lambda: AveragePool(2, 0), "stride: got 0"),
     (lambda: AveragePool(2, 2, -1), "padding: got -1"),
