@@ -46,6 +46,18 @@ def test_the_defaults_are_a_tolerance_of_1e_8_absolute_or_a_tenth_of_the_norm_an
     assert MidpointBUG().bases == "3r" and ParallelBUG().rejection is None
 
 
+def test_a_solver_of_ones_own_sees_arrays_in_the_dense_method():
+    Y = LowRank(np.eye(4, 1), np.eye(1), np.eye(3, 1))
+    seen = []
+
+    def solve(f, t, y, h):
+        seen.extend((y, f(t, y)))
+        return euler(f, t, y, h)
+
+    Dense(solve).step(Y, 0, 0.1, lambda t, W: Y)
+    assert [type(W) for W in seen] == [np.ndarray] * 2
+
+
 def test_claims_are_those_of_the_papers():
     """From which lists of tests are made: one that is withdrawn would take its tests along."""
     low = {method.__name__: method() for method in METHODS if getattr(method, "low_rank", True)}
