@@ -81,3 +81,9 @@ def test_the_precision_is_that_of_the_state(method, kind, state, field, result):
     Y, G = LowRank(*(X.astype(state) for X in Y0)), kind(M.astype(field))
     assert method.step(Y, 0.0, 0.1, lambda t, Y: G).dtype == result
     assert last(exact_flow(Y, lambda t, Y: G, (0, 0.1))).dtype == result
+
+
+def test_an_exact_substep_from_a_matrix_in_factors_may_turn_complex():
+    Y = LowRank(np.eye(4, 1), np.eye(1), np.eye(3, 1))
+    found = exact(lambda t, W: 1j * dense(W), 0, Y, 0.5)
+    assert np.abs(found - np.exp(0.5j) * dense(Y)).max() <= 1e-12
