@@ -227,18 +227,20 @@ def timings(data):
 
 @panels_of("resnet20")
 def resnet20(data):
-    """Lines: with new statistics; marks: with old ones. One run, as by default."""
+    """Lines: with new statistics, and low rank from the start; marks: with old ones, and
+    retrained. One run."""
     run, = data["runs"]
-    panels = []
+    panels, low = [], {name: rows for name, rows in run["low rank"].items() if rows}
     for what, words in (("numbers", "numbers kept, %"), ("flops", "operations kept, %")):
         of = {way: {method: [(100 * row[what] / run["dense"][what], 100 * row[way]["test"])
-                             for row in rows if row] for method, rows in run["methods"].items()}
-              for way in ("anew", "kept")}
+                             for row in rows if row and way in row]
+                    for method, rows in (run["methods"] | low).items()}
+              for way in ("anew", "kept", "retrained")}
         panels.append(Panel(xlabel=words, levels={"y": [100 * run["dense"]["test"]]},
                             lines={method: tuple(zip(*points, strict=True))
                                    for method, points in of["anew"].items()},
-                            marks=[(MARKERS[method], point) for method, points in of["kept"].items()
-                                   for point in points]))
+                            marks=[(MARKERS[method], point) for way in ("kept", "retrained")
+                                   for method, points in of[way].items() for point in points]))
     return panels
 
 

@@ -205,6 +205,10 @@ def test_every_group_is_trained_as_a_block_of_its_own():
             params = after
 
 
+def test_groups_alike_are_one_in_a_set():
+    assert len({Grouped(4, 2), Grouped(4, 2), Grouped(4, 1), BlockDiagonal(4, 2)}) == 3
+
+
 def test_groups_in_single_precision_stay_in_it():
     net, rng = convolutions(), np.random.default_rng(0)
     params = net.init(rng, RANKS, np.float32)

@@ -142,10 +142,12 @@ def test_a_matrix_by_itself_is_called_W_or_its_letters(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_numbers_of_another_order_of_bytes_are_the_same_numbers(suffix, tmp_path):
-    X = np.random.default_rng(0).standard_normal((3, 2)).astype(">f8")
-    save(tmp_path / f"X{suffix}", X)
-    assert np.array_equal(load(tmp_path / f"X{suffix}")[1], X)
+def test_numbers_of_another_order_of_bytes_or_apart_in_memory_are_the_same_numbers(
+        suffix, tmp_path):
+    X = np.random.default_rng(0).standard_normal((6, 4))
+    for Y in (X.astype(">f8"), X[::2, ::-1], np.asfortranarray(X)):
+        save(tmp_path / f"X{suffix}", Y)
+        assert np.array_equal(load(tmp_path / f"X{suffix}")[1], Y)
 
 
 def test_safetensors_are_read_by_others_by_the_same_names(tmp_path):
