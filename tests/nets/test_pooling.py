@@ -66,3 +66,7 @@ def test_a_padded_shortcut_is_every_so_many_pixels_and_zeros(shape, stride, seed
     assert not out[..., shape[-1]:].any()
     there, size = np.vdot(out, dout), np.linalg.norm(A) * np.linalg.norm(dout)
     assert abs(there - np.vdot(A, dA)) <= 50 * EPS * size
+
+
+def test_a_window_may_be_as_large_as_the_padded_image():
+    assert MaxPool(4, 1, 1).shape((2, 4, 1)) == (1, 3, 1)
