@@ -12,6 +12,7 @@ from strategies import random_basis
 
 from lowrank_ode import DirectSum, LowRank, best_approximation
 from lowrank_ode.matrices import H, approximation, augmented, norm, retract
+from lowrank_ode.matrices.lapack import svd
 
 RANK = 10
 # How far ‖A − X‖ is from the tail, and S from σ, in units of EPS ‖A‖: twice the residual that is
@@ -220,3 +221,11 @@ def test_singular_values_of_many_rows_of_one_sign_keep_their_digits(monkeypatch)
     assert wrong() <= ORTHONORMAL
     monkeypatch.setattr(augmented, "ROWS", m)
     assert wrong() > 10 * ORTHONORMAL
+
+
+def test_the_bases_of_a_decomposition_are_polished():
+    """‖UᴴU − 1‖ ≤ 4 √p EPS. Planted: as LAPACK gives them."""
+    for shape in ((200, 150), (60, 50)):
+        A = np.random.default_rng(0).standard_normal(shape)
+        Y, (U, _, Vh) = best_approximation(A, tol=0.0), svd(A)
+        assert max(defect(Y.U), defect(Y.V)) <= 4 < min(defect(U), defect(H(Vh)))
