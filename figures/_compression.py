@@ -154,8 +154,9 @@ def kept(case, trained):
 
 @functools.cache
 def source():
-    """A digest of the package's code."""
-    files = sorted(Path(lowrank_ode.__file__).parent.rglob("*.py"))
+    """A digest of what trains: the package, and what figures share."""
+    files = sorted([*Path(lowrank_ode.__file__).parent.rglob("*.py"),
+                    *Path(__file__).parent.glob("_*.py")])
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
