@@ -1,5 +1,6 @@
 """What a JSON of a figure says beside its results, and where these lie."""
 
+import contextvars
 import copy
 import importlib
 import os
@@ -141,13 +142,14 @@ def place(k):
 
 
 def test_jobs_know_where_results_lie_wherever_they_run(tmp_path):
-    """Planted: none said, it is where results were before."""
-    jobs, (before, *_) = {f"{k}": {"k": k} for k in range(9)}, _places.places()
+    """Planted: none said, it is where results are committed."""
+    jobs, before = {f"{k}": {"k": k} for k in range(9)}, _places.places()
     for name in ("a", "b"):
         with joblib.parallel_config("threading", n_jobs=2), _places.writing_to(tmp_path / name):
             assert list(run_jobs(place, jobs, tmp_path / f"{name}.jobs").values()) == [
                 f"{k}: {tmp_path / name}" for k in range(9)]
-    assert place(1) == f"1: {before}"
+    assert _places.places() == before
+    assert contextvars.Context().run(place, 1) == f"1: {_places.FOLDER}"
 
 
 def test_from_any_folder_with_a_checkout_that_is_read_only(tmp_path):
