@@ -89,5 +89,7 @@ def test_what_the_page_says_of_full_mnist():
     def one_way_for_another(data):
         run = data["runs"][0]
         run["low rank"]["DLRT"][0]["anew"] = run["methods"]["L-Rank"][0]["retrained"]
-    rejects(said, stored("resnet20", "full"), one_method_for_another, one_way_for_another)
-    assert said(stored("resnet20", "full"))
+
+    data = stored("resnet20", "full")
+    assert said(data)
+    rejects(said, data, one_method_for_another, one_way_for_another)
