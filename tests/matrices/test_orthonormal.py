@@ -6,8 +6,8 @@ from hypothesis import given
 from measures import ORTHONORMAL, RANGE, defect, missed
 from strategies import bases_and_updates, random_basis, seeds
 
-from lowrank_ode import LowRank, truncate
-from lowrank_ode.matrices import H, augment, orth, orthonormal
+from lowrank_ode import DirectSum, LowRank, truncate
+from lowrank_ode.matrices import H, Identity, augment, orth, orthonormal
 
 
 @given(bases_and_updates())
@@ -93,3 +93,16 @@ def test_orth_has_exactly_r_columns_that_hold_the_range_and_is_completed_from_U0
     span = augment(orth(K), U0)
     assert missed(span, Q) <= RANGE
     assert defect(orth(K)) <= ORTHONORMAL and missed(orth(K), K) <= RANGE
+
+
+def test_a_matrix_in_factors_has_the_bases_of_its_array_and_a_direct_sum_those_of_its_blocks():
+    rng = np.random.default_rng(0)
+    U0, K = random_basis(rng, 9, 2), LowRank(*(rng.standard_normal(s) for s in ((9, 3), (3, 3),
+                                                                                (5, 3))))
+    assert np.array_equal(augment(U0, K).array, augment(U0, K.dense()).array)
+    assert np.array_equal(orth(K), orth(K.dense())) and orth(K).shape == (9, 3)
+    W = rng.standard_normal((4, 2))
+    both = orth(DirectSum([K, W])).blocks
+    assert np.array_equal(both[0], orth(K)) and np.array_equal(both[1], orth(W))
+    kept = orth(DirectSum([K.dense(), W]), DirectSum([U0, Identity(4)])).blocks
+    assert np.array_equal(kept[0], orth(K.dense(), U0)) and kept[1] == Identity(4)

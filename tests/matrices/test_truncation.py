@@ -188,3 +188,22 @@ def test_factors_of_different_ranks_are_cut_like_their_product():
     for Z in (Y, LowRank(Y.V, Y.S.T, Y.U)):
         assert truncate(Z).rank == 2 and norm(truncate(Z) - Z) <= 1e-14
         assert abs(norm(truncate(Z, max_rank=1) - Z) - tail) <= 1e-14
+
+
+def test_bases_that_are_no_such_are_made_so_each_by_itself():
+    """One side, or the other, or an Identity times a number. Planted: taken as they are."""
+    rng, S = np.random.default_rng(0), np.diag([3.0, 2, 1])
+    Q, X = random_basis(rng, 7, 3), rng.standard_normal((6, 3))
+    for U, V in ((Q, X), (X, Q), (Identity(3, 2.0), Q), (Q, Identity(3, 0.5)), (Identity(3, 0), Q)):
+        Y = LowRank(U, S, V)
+        sigma, Z = np.linalg.svd(Y.dense(), compute_uv=False), truncate(Y, max_rank=2)
+        assert max(defect(Z.U), defect(Z.V)) <= ORTHONORMAL
+        assert abs(norm(Y.dense() - Z.dense()) - sigma[2]) <= 50 * np.finfo(float).eps * sigma[0]
+    taken = by_svd(LowRank(Q, S, X), max_rank=2)
+    assert abs(norm(LowRank(Q, S, X).dense() - taken.dense()) - sigma[2]) > 0.01
+
+
+def test_the_decomposition_drops_zeros_and_what_was_complex_stays_so():
+    U = random_basis(np.random.default_rng(0), 7, 3)
+    Y = by_svd(LowRank(U, np.diag([3j, 2, 0]), U))
+    assert Y.rank == 2 and Y.S.dtype == complex

@@ -137,3 +137,23 @@ def test_a_batch_of_one_row_has_no_statistics_and_what_cannot_be_folded_is_named
             train(net, params, of_rows(rows), "dlrt", 0.1, size)
     image = Network((3, 4, 1), (Patches(3), plain(4), BatchNorm(), Flatten(), Dense(2, "identity")))
     assert image.outputs(image.init(np.random.default_rng(0)), np.ones((1, 12))).shape == (1, 2)
+
+
+def test_the_accuracy_is_that_with_the_statistics_of_the_first_batch_of_the_epoch():
+    """Of several, where others give another one. Planted: those of the last."""
+    net = Network((3,), (plain(4), BatchNorm("tanh"), Dense(2, "identity")))
+    rng, drawn = np.random.default_rng(0), []
+    x = rng.standard_normal((64, 3)) * np.logspace(0, 2, 64)[:, None]
+    data = Data("rows", x, rng.integers(0, 2, 64), x, rng.integers(0, 2, 64), 2)
+
+    def noted(batches):
+        drawn.extend(batches)
+        return batches
+
+    record, = train(net, net.init(rng), data, "dense", 0.1, 8, 1, progress=noted)
+
+    def accuracy(batch):
+        plain_net, params = folded(net, record.params, x[batch])
+        return plain_net.accuracy(params, data.test_x, data.test_labels)
+
+    assert len(drawn) == 8 and record.accuracy == accuracy(drawn[0]) != accuracy(drawn[-1])

@@ -93,3 +93,12 @@ def test_the_records_tell_the_loss_without_it():
 def test_a_decay_below_zero_or_not_finite_is_refused_at_once(decay):
     with pytest.raises(ValueError, match=r"decay: got .*, expected a number ≥ 0"):
         train(NET, start(None), two_clouds(), DLRT(), 0.1, decay=decay)
+
+
+def test_the_field_is_without_decay_unless_told_and_keeps_the_precision_of_the_weights():
+    """Whatever that of the decay is."""
+    params, data = NET.init(np.random.default_rng(0), dtype=np.float32), two_clouds()
+    grads = NET.value_and_grad(params, data.x, data.labels)[1]
+    assert equal(gradient_field(NET, data.x, data.labels)(0.0, params), -grads)
+    decayed = gradient_field(NET, data.x, data.labels, decay=np.float64(0.1))(0.0, params)
+    assert {X.dtype for X in decayed.blocks} == {np.dtype(np.float32)}

@@ -75,3 +75,15 @@ def test_a_resumed_run_draws_the_orders_that_the_whole_run_had():
     wrong = type(halfway)(halfway.params, halfway.epoch, halfway.step, anew)
     *_, other = train(NET, None, two_clouds(), DLRT(), 0.1, BATCH, EPOCHS, start=wrong)
     assert not equal(other.params, whole[-1].params)
+
+
+def test_a_method_is_given_the_number_of_the_step_as_a_float():
+    times = []
+
+    class Noted:
+        def step(self, Y, t, h, F):
+            times.append(t)
+            return DLRT().step(Y, t, h, F)
+
+    list(train(NET, start(None), two_clouds(), Noted(), 0.1, BATCH, 2))
+    assert times == list(range(6)) and {type(t) for t in times} == {float}

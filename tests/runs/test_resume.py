@@ -1,6 +1,6 @@
 """A training that goes on from a state, or a file, is to the bit the one that was never stopped."""
 
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
@@ -96,7 +96,8 @@ def test_arguments_that_do_not_go_with_a_state_are_refused_at_once(change, words
 
 
 @pytest.mark.parametrize("change, words", [
-    ({"step": 0}, r"start\.step: got 0"), ({"epoch": 1.5}, r"start\.epoch: got 1\.5"),
+    ({"step": 0}, r"start\.step: got 0"), ({"epoch": 0}, r"start\.epoch: got 0"),
+    ({"epoch": 1.5}, r"start\.epoch: got 1\.5"),
     ({"generator": {}}, r"start\.generator: no state of a numpy Generator: 'bit_generator'"),
     ({"generator": None}, r"start\.generator: no state"),
     ({"generator": {"bit_generator": "PCG64", "state": 3}}, r"start\.generator: no state"),
@@ -107,3 +108,22 @@ def test_arguments_that_do_not_go_with_a_state_are_refused_at_once(change, words
 def test_a_state_that_is_none_is_refused_at_once(change, words):
     with pytest.raises((ValueError, TypeError), match=words):
         run("dlrt", replace(run("dlrt")[1].state, **change))
+
+
+def test_a_state_after_one_step_is_one():
+    """Planted: none is."""
+    data = two_clouds()
+    arguments = {"net": NET, "params": start(None), "data": data, "method": "dlrt", "lr": 0.1,
+                 "batch_size": len(data.x), "epochs": 2}
+    first, second = train(**arguments)
+    assert (first.state.epoch, first.state.step) == (1, 1)
+    again, = train(**arguments | {"params": None, "start": first.state})
+    assert same_bits(again.params, second.params)
+
+
+def test_a_state_is_itself_only_and_stays_as_it_is():
+    """Planted: an attribute is set."""
+    state = run("dlrt")[0].state
+    assert state != replace(state) and len({state, replace(state)}) == 2
+    with pytest.raises(FrozenInstanceError):
+        state.step = 3
