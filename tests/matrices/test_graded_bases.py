@@ -185,6 +185,16 @@ def test_the_same_directions_are_found_in_a_block_times_any_power_of_2(dtype, po
         assert not (smallest.T @ smallest).all() and not np.isfinite(largest.T @ largest).all()
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_direction_is_not_lost_where_squares_of_its_entries_underflow(dtype):
+    """One of 45 EPS ‖K‖ in a thousand rows; of what is just dropped the square is a number."""
+    rng, found = np.random.default_rng(0), np.finfo(dtype)
+    size = 2 * float(found.smallest_subnormal) ** 0.5 / (orthonormal.DROP * float(found.eps))
+    K = np.stack([rng.standard_normal(1000), 45 * found.eps * rng.choice([-1, 1], 1000)], axis=1)
+    K = (size / 1000**0.5 * K).astype(dtype)
+    assert augment(K[:, :0], K).shape == (1000, 2) and not np.square(K[:, 1]).any()
+
+
 def edge_of_what_is_dropped(rng, factor):
     """U0 (200, 8) and K (200, 8) of norm √8: inside range U0, but for eight equal directions of
     factor · EPS · ‖K‖ each."""

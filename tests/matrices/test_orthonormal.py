@@ -70,6 +70,25 @@ def test_large_graded_blocks(dtype, decades, p, monkeypatch):
     assert decades or len(rounds) == 1          # a benign K takes one round
 
 
+def test_how_many_rounds_it_takes_is_no_matter_of_the_number_of_rows(monkeypatch):
+    """Columns of sizes 1, 1/3, … in single precision, 20 of their rows or 100 000."""
+    rounds, one_round = [], orthonormal._one_round
+    monkeypatch.setattr(orthonormal, "_one_round",
+                        lambda *args: rounds.append(len(args[0])) or one_round(*args))
+    for m in (20, 100_000):
+        K = np.eye(m, 8, dtype=np.float32) * np.float32(3) ** -np.arange(8, dtype=np.float32)
+        assert augment(K[:, :0], K).shape == (m, 8)
+    assert rounds.count(20) == rounds.count(100_000) == 2
+
+
+def test_of_nothing_nothing_is_asked_of_lapack(capfd):
+    """It would say on stderr that it was, or stop."""
+    for dtype in "fdFD":
+        for r, p in ((0, 3), (2, 3), (0, 0), (2, 0)):
+            assert augment(np.eye(4, r, dtype=dtype), np.zeros((4, p), dtype)).shape == (4, r)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_orthonormality_does_not_drift_over_200_updates():
     for dtype, bound in ((np.float32, 1e-5), (np.float64, 1e-12)):
         rng = np.random.default_rng(0)

@@ -113,3 +113,30 @@ def test_a_vanishing_factor_is_approximated():
     nothing = best_approximation(LowRank(U, S, V), tol=0.0)
     assert nothing.rank == 1 and nothing.dtype == np.float32 and nothing.norm() == 0
     assert nothing.U.T @ nothing.U == 1
+
+
+class Times:
+    """A basis of a type of its own: as little as `LowRank` asks of one."""
+
+    ndim, __array_ufunc__ = 2, None
+
+    def __init__(self, array):
+        self.array, self.shape, self.dtype = array, array.shape, array.dtype
+
+    def adjoint(self):
+        return H(self.array)
+
+    def __matmul__(self, P):
+        return self.array @ P
+
+    def __rmatmul__(self, A):
+        return A @ self.array
+
+
+def test_a_basis_of_a_type_of_its_own_is_cut_as_its_array_is():
+    rng = np.random.default_rng(0)
+    U, S, V = rng.standard_normal((6, 3)), np.diag([3.0, 2, 1]), rng.standard_normal((5, 3))
+    Y = LowRank(U, S, V)
+    for shorten in (lambda A: truncate(A, max_rank=2), lambda A: best_approximation(A, rank=2)):
+        for own in (LowRank(Times(U), S, V), LowRank(U, S, Times(V))):
+            assert norm(shorten(own) - shorten(Y)) <= 100 * EPS * norm(Y)

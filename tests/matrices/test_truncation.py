@@ -10,8 +10,8 @@ from published import published_rank, published_truncation
 from strategies import eps_of, lowrank_matrices, random_basis, seeds, spectra
 
 from lowrank_ode import DirectSum, LowRank, best_approximation, tangent_projection, truncate
-from lowrank_ode.matrices import Identity, augment, norm, outer
-from lowrank_ode.matrices.truncation import by_svd
+from lowrank_ode.matrices import Identity, augment, norm, outer, truncation
+from lowrank_ode.matrices.truncation import by_svd, orthonormal_factors
 
 
 @given(lowrank_matrices(), st.sampled_from([0, 1e-12, 1e-3, 0.1, 0.5, 1, 2]), st.booleans())
@@ -134,6 +134,7 @@ def test_max_rank_caps_and_a_dense_block_passes_untouched():
 @pytest.mark.parametrize("kind", [float, np.float16, np.float32, lambda x: np.array(x, np.float32)])
 def test_a_tolerance_of_another_precision_is_a_number_like_any_other(kind):
     """Of matrices whose tails that precision cannot say, and rounds."""
+    assert truncate(diagonal([1, 1e-50]), kind(0)).rank == 2
     for size in (1e40, 1e7, 1, 1e-45):
         Y = diagonal(size * np.array([1, 0.9, 0.8, 0.7, 0.6, 1e-3]))
         assert truncate(Y, kind(1e-2), relative=True).rank == 5
@@ -166,6 +167,15 @@ def test_a_sum_is_truncated_though_its_bases_side_by_side_are_not_orthonormal():
         assert abs(norm(total.dense() - joined.dense()) - np.linalg.norm(sigma[2:])) > 0.01
 
 
+def test_a_sum_of_terms_that_are_orthogonal_to_one_another_is_truncated():
+    """Its bases side by side are orthonormal, its core an Identity."""
+    U, V = np.eye(9, 4), np.eye(8, 4)
+    total = outer(U[:, :2], V[:, :2]) + outer(U[:, 2:], V[:, 2:])
+    assert len(total.terms) == 2
+    Z = truncate(total)
+    assert Z.rank == 4 and norm(Z.dense() - total.dense()) <= 1e-14
+
+
 @pytest.mark.parametrize("options", [{"tol": -1}, {"tol": np.nan}, {"max_rank": 0},
                                      {"max_rank": 1.5}])
 def test_bad_truncation_options_are_refused(options):
@@ -179,6 +189,25 @@ def test_bad_truncation_options_are_refused(options):
 def test_a_core_that_is_no_array_of_floats_is_refused_by_name(core, said):
     with pytest.raises(ValueError, match=f"S: got {said}"):
         truncate(LowRank(np.eye(50, 40), core, np.eye(60, 40)))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_small_core_is_cut_by_products_as_a_larger_one_is(dtype, monkeypatch):
+    """With the decomposition refused, down to the smallest normal number."""
+    monkeypatch.setattr(truncation, "svd", None)
+    sigma = np.append(np.linspace(2, 1, 20), np.full(20, 1e-5))
+    for size in (1, np.finfo(dtype).eps / 4, np.finfo(dtype).tiny):
+        Y = LowRank(np.eye(42, 40, dtype=dtype), np.diag(sigma * size).astype(dtype),
+                    np.eye(41, 40, dtype=dtype))
+        assert truncate(Y, 0.1, relative=True).rank == 20
+
+
+def test_a_column_of_a_large_core_whose_squares_underflow_counts_in_the_tail():
+    """Orthogonal to the others, of which one square is a number. Planted: the sum of squares."""
+    S, theta = np.eye(80, 40), 5e-162
+    S[39:, -1] = 3e-162, *[1.5e-162] * 40
+    assert 0 < np.linalg.norm(S[:, -1]) < theta < np.hypot.reduce(S[:, -1])
+    assert truncate(LowRank(np.eye(90, 80), S, np.eye(45, 40)), theta).rank == 40
 
 
 def test_factors_of_different_ranks_are_cut_like_their_product():
@@ -207,3 +236,13 @@ def test_the_decomposition_drops_zeros_and_what_was_complex_stays_so():
     U = random_basis(np.random.default_rng(0), 7, 3)
     Y = by_svd(LowRank(U, np.diag([3j, 2, 0]), U))
     assert Y.rank == 2 and Y.S.dtype == complex
+
+
+def test_bases_that_augment_made_stay_as_they_are():
+    """A core that is not finite is named by the letter it has, one that is an Identity stays so."""
+    rng = np.random.default_rng(0)
+    U, V = (augment(np.eye(m, 1), rng.standard_normal((m, 1))) for m in (6, 5))
+    Q_U, S, Q_V = orthonormal_factors(LowRank(U, Identity(2), V)).factors
+    assert Q_U is U and Q_V is V and S == Identity(2)
+    with pytest.raises(ValueError, match=r"S: NaN or Inf.*step size too large"):
+        truncate(LowRank(U, np.diag([1, np.nan]), V))

@@ -27,6 +27,11 @@ def test_any_integrator_trains_a_network(method):
     assert set(records[0].summary()) == {"epoch", "step", "loss", "accuracy", "ranks", "seconds"}
 
 
+def test_the_ranks_are_those_of_the_blocks_of_low_rank_in_order():
+    X, Y = (LowRank(np.eye(4, r), np.eye(r), np.eye(5, r)) for r in (3, 2))
+    assert ranks(DirectSum([X, np.ones((4, 1)), Y])) == (3, 2)
+
+
 def test_a_run_is_determined_by_its_seed():
     def run(seed=None):
         records = train(NET, start(None), two_clouds(), DLRT(), 0.2, 20, 3, rng=seed)
