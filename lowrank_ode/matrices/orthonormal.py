@@ -1,6 +1,6 @@
 """Orthonormal bases made of matrix products: block Gram–Schmidt and Gram matrices, each done twice.
 
-docs/orthonormal-bases.md explains and proves what is done here.
+docs/7-orthonormal-bases.md explains and proves what is done here.
 """
 
 import math

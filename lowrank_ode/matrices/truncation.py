@@ -43,9 +43,10 @@ def truncate(Y: Matrix, tol: float = 0.0, relative: bool = False,
                           for X, r in zip(Y.blocks, caps, strict=True)])
     if isinstance(check_matrix("Y", Y), np.ndarray):
         return Y
-    max_rank, = _caps([Y], max_rank)
-    if len(Y.terms) > 1 or not all(map(_orthonormal, Y.factors[::2])):
-        Y = orthonormal_factors(Y)
+    (max_rank,), tol = _caps([Y], max_rank), float(tol)
+    bases_are_so = len(Y.terms) == 1 and all(map(_orthonormal, Y.factors[::2]))
+    if not bases_are_so or isinstance(Y.S, Identity):
+        Y = orthonormal_factors(Y, name="Y")
     return _by_newton(Y, tol, relative, max_rank) or by_svd(Y, tol, relative, max_rank)
 
 
@@ -66,6 +67,8 @@ def _orthonormal(U):
         return True
     if not isinstance(U, np.ndarray):
         return isinstance(U, Identity) and abs(U.scale) == 1
+    if U.dtype.char not in "fdFD":
+        return False
     G = inner(U, U)
     return frobenius(G - eye_like(G)) <= precision(U.dtype)[0] ** 0.5
 
@@ -75,7 +78,7 @@ def _by_newton(Y, tol, relative, max_rank):
     U, S, V = Y.factors
     if not (isinstance(S, np.ndarray) and S.dtype.char in "fdFD" and len(S) >= SMALL):
         return None
-    size = float(np.abs(S).max())
+    size = float(np.abs(S).max(initial=0))
     if not precision(S.dtype)[1] <= size < math.inf:
         return None
     S = S / size
@@ -125,16 +128,16 @@ def diagonal(sigma, U):
     return np.diag(sigma.astype(U.dtype))
 
 
-def orthonormal_factors(A, U0=None, V0=None):
+def orthonormal_factors(A, U0=None, V0=None, name="A"):
     """A LowRank A = Q_U S Q_Vᴴ with orthonormal bases, those that hold U0 and V0, if given."""
     U, S, V = A.factors
     if not isinstance(S, Identity):
-        check_finite("A", S)
-    (Q_U, R_U), (Q_V, R_V) = _orthonormalised(U, U0), _orthonormalised(V, V0)
-    return LowRank(Q_U, R_U @ S @ H(R_V), Q_V)
+        check_finite(name, S)
+    (Q_U, R_U), (Q_V, R_V) = _orthonormalised(U, U0, name), _orthonormalised(V, V0, name)
+    return LowRank(Q_U, array_of(R_U @ S @ H(R_V), A.dtype), Q_V)
 
 
-def _orthonormalised(U, U0):
+def _orthonormalised(U, U0, name):
     """U = Q R with Q orthonormal, its columns each taken at its own size; at least one column.
 
     Where U was made by `augment`, nothing is left to do. Q begins with U0, if given.
@@ -142,13 +145,13 @@ def _orthonormalised(U, U0):
     if isinstance(U, Identity):
         return Identity(U.n), U
     if U is U0:
-        check_finite("A", U)
+        check_finite(name, U)
     if isinstance(U, Augmented) or U is U0:
         return U, Identity(U.shape[1])
     U = array_of(U)
     start = U[:, :0] if U0 is None else U0
     sizes = np.abs(U).max(axis=0)
-    check_finite("A", sizes)
+    check_finite(name, sizes)
     sizes = np.maximum(sizes, np.finfo(U.dtype).tiny)
     scaled = U / sizes
     Q = augment(start, scaled)
