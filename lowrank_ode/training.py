@@ -127,8 +127,8 @@ def _start(params, rng, start, epochs):
         if given is not None:
             raise ValueError(f"{name}: got {type(given).__name__}, expected None beside start, "
                              "which has its own")
-    for name, least in (("epoch", 1), ("step", 1)):
-        check_count(f"start.{name}", getattr(start, name), least=least)
+    for name in ("epoch", "step"):
+        check_count(f"start.{name}", getattr(start, name))
     if start.epoch >= epochs:
         raise ValueError(f"start: {start.epoch} epochs are behind it, expected fewer than epochs = "
                          f"{epochs}")
