@@ -104,7 +104,7 @@ def by_svd(Y, tol=0.0, relative=False, max_rank=None):
 def rank_within(sigma, tol, relative, max_rank):
     """The smallest r ≥ 1 with a tail (Σ_{i>r} σᵢ²)^½ ≤ θ, or max_rank if that is less; and θ."""
     tails = [*accumulate(sigma[::-1].tolist(), math.hypot, initial=0.0)]    # in double, no square
-    theta = float(tol) * tails[-1] if relative else float(tol)
+    theta = float(tol) * (tails[-1] if relative else 1.0)
     r = max(1, len(tails) - bisect_right(tails, theta))
     return min(r, max_rank or r), theta
 

@@ -84,6 +84,14 @@ def test_a_coarse_tolerance_is_not_divided_in_its_own_precision(kind):
         assert truncate(LowRank(np.eye(50, 40), S, np.eye(60, 40)), tol).rank == 39
 
 
+def test_a_tail_is_not_rounded_to_the_precision_of_the_tolerance():
+    """Planted: it is, and lies within."""
+    tol = np.float32(1e-3)
+    for factor, rank in ((1 + 1e-9, 2), (1 - 1e-9, 1)):
+        Y = LowRank(np.eye(9, 2), np.diag([1, factor * float(tol)]), np.eye(8, 2))
+        assert best_approximation(Y, tol=tol).rank == truncate(Y, tol).rank == rank
+
+
 @pytest.mark.parametrize("spoiled, words", [
     ({"U": np.eye(9, 2, dtype=int)}, "Y: got int64"),
     ({"V": np.eye(8, 2, dtype=int)}, "Y: got int64"),
