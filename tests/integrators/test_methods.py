@@ -164,6 +164,14 @@ def test_parallel_BUG_rejects_a_step_of_rank_2r_however_small_the_missing_corner
     assert rank(1e-12) == 4 and rank(1e-12, rejection=1e15) > 4 and rank(0.5, rejection=1e15) < 4
 
 
+def test_parallel_BUG_accepts_a_step_that_misses_no_corner_at_theta_0():
+    """0 is not larger than 0. It would be repeated from rank 2."""
+    Y, F, seen = LowRank(np.eye(4, 1), np.eye(1), np.eye(3, 1)), np.zeros((4, 3)), []
+    F[0, 1] = F[1, 0] = 1e-3
+    ParallelBUG(0, max_rank=1, rejection=10).step(Y, 0, 1, lambda t, Y: seen.append(Y.rank) or F)
+    assert set(seen) == {1}
+
+
 @pytest.mark.parametrize("make", [*(lambda m=m: m(-1.0) for m in ADAPTIVE),
                                   *(lambda m=m: m(max_rank=0) for m in ADAPTIVE),
                                   lambda: MidpointBUG(bases="2r"), lambda: ProjectedRK(0),

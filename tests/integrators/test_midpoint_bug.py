@@ -77,3 +77,18 @@ def test_midpoint_bug_takes_its_slope_where_its_docstring_says(bases, by_hand, p
     size = norm(Y) + h * norm(F(0.3, Y))
     assert norm(found - by_hand(F, Y.dense(), r, 0.3, h)) <= 50 * EPS * (m + n) * KAPPA * size
     assert norm(found - by_hand(F, Y.dense(), r, 0.3, h, **planted)) > 1e-6 * size
+
+
+@pytest.mark.parametrize("bases", ["3r", "4r"])
+@pytest.mark.parametrize("c", [2, -3, -1, -0.5])
+def test_midpoint_bug_takes_no_rounding_for_a_direction(bases, c):
+    """The slope c/h Y of a Y is in its bases. Measured by Y½ + c h/2 · Y½/h, which is not 0 for
+    these c, what is left of it is rounding: F sees no basis of more than r columns."""
+    Y, h, seen = random_lowrank(np.random.default_rng(0), 17, 16, [1, 0.4]), 0.2, set()
+
+    def F(t, Y):
+        seen.update(Y.S.shape)
+        return Y * (c / h)
+
+    MidpointBUG(0, bases=bases).step(Y, 0, h, F)
+    assert seen == {2}

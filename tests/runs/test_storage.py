@@ -108,6 +108,17 @@ def test_every_layer_of_the_package_can_be_written():
     assert {"Dense", "Patches", "MaxPool", "Flatten", "Grouped", "BlockDiagonal"} <= here.keys()
 
 
+def test_the_layers_there_are_are_looked_for_once(monkeypatch):
+    """Not for each layer of each file."""
+    asked, modules = [], network_text.pkgutil.iter_modules
+    monkeypatch.setattr(network_text.pkgutil, "iter_modules",
+                        lambda path: asked.append(path) or modules(path))
+    network_text.layer_classes.cache_clear()
+    for _ in range(2):
+        assert network_text.network_from(network_text.text_of(NET)) == NET
+    assert len(asked) == 1
+
+
 @dataclass(frozen=True)
 class Own(Dense):
     """A layer of somebody's."""
