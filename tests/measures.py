@@ -1,5 +1,7 @@
 """What is measured of matrices and bases: singular values, orthonormality, a range, a rank; and the
-most of each that rounding explains."""
+most of each that rounding explains. Memory."""
+
+import tracemalloc
 
 import numpy as np
 from strategies import eps_of
@@ -42,6 +44,15 @@ def close(X, Y, factor=50):
     size = np.linalg.norm(X) + np.linalg.norm(Y)
     most = factor * eps * np.sqrt(max(X.shape)) * size
     return X.shape == Y.shape and np.linalg.norm(X - Y) <= most
+
+
+def peak_of(run):
+    """Bytes that run() takes, at most, at a time."""
+    tracemalloc.start()
+    run()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
 
 
 # -------------------------------------------------------------------------------------------- order

@@ -4,11 +4,13 @@ name."""
 import numpy as np
 import pytest
 from derivatives import draw
+from measures import peak_of
 from small_networks import LABELS, X, start
 
 from lowrank_ode import DLRT
 from lowrank_ode.matrices import dense
 from lowrank_ode.nets import Activation, Network, mlp
+from lowrank_ode.nets.activations import activated
 from lowrank_ode.nets.layers import Dense
 from lowrank_ode.nets.losses import mean_squares
 from lowrank_ode.training import gradient_field
@@ -131,3 +133,11 @@ def test_a_loss_may_overwrite_the_outputs():
                   for loss in (overwriting, "mean_squares"))
     assert one[0] == other[0]
     assert all(map(np.array_equal, dense(one[1]).blocks, dense(other[1]).blocks))
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_an_activation_is_written_over_its_argument(activation):
+    """Planted: one that is not, of one's own."""
+    a, own = np.ones((1000, 500)), Activation(lambda a: np.sin(a), lambda z: z)
+    assert peak_of(lambda: activated(activation, a)) < a.nbytes / 10
+    assert peak_of(lambda: activated(own, a)) >= a.nbytes
