@@ -1,6 +1,7 @@
 """What a field may return, and may not. Of which numbers and precision a result is: in
 test_precision.py."""
 
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -203,8 +204,38 @@ def test_a_blow_up_is_warned_of_once_and_growth_that_a_source_explains_is_not():
         list(evolve("adaptive_bug", hot, lambda t, Y: D @ Y + Y @ D, (0, 1e-3), 20))
         list(evolve("bug", random_start(1e-12), lambda t, Y: M, (0, 1), 5))
         list(evolve("bug", Y0, lambda t, Y: 12 * Y, (0, 1), 100))
+        list(evolve(Dense(), np.zeros((3, 2)), lambda t, Y: -Y, (0, 1), 5))     # 0 has not grown
 
 
 def random_start(size):
     rng = np.random.default_rng(0)
     return LowRank(random_basis(rng, 8, 2), size * np.eye(2), random_basis(rng, 7, 2))
+
+
+def test_an_exact_substep_samples_the_field_within_it_and_halfway():
+    """Of y' = −y from 0.25 to 1.25, with a slope that is undefined elsewhere, or in the middle."""
+    def decay(defined):
+        return lambda t, y: -y if defined(t) else np.nan * y
+
+    y = exact(decay(lambda t: 0.25 <= t <= 1.25), 0.25, np.ones((1, 1)), 1.0)
+    assert abs(y[0, 0] - np.exp(-1)) <= 1e-12
+    with pytest.raises(ValueError, match=r"f: NaN or Inf at t = 0\.25 or half a step later"):
+        exact(decay(lambda t: t != 0.75), 0.25, np.ones((1, 1)), 1.0)
+
+
+@pytest.mark.parametrize("h, truth", [(1.0, -1 / 6), (3.0, 4.5)])
+def test_of_a_start_at_rest_rounding_errors_are_not_resolved(h, truth):
+    """y' = t (t − 1): at rest at 0 and 1, of h the end or a third. Beside it a slope of rounding
+    errors."""
+    y = exact(lambda t, y: t * (t - 1) * np.array([1, np.sin(1e3 * t)**2 + np.cos(1e3 * t)**2 - 1]),
+              0.0, np.zeros(2), h)
+    assert np.abs(y - [truth, 0]).max() <= 1e-12
+
+
+def test_an_exact_substep_keeps_none_of_its_own_steps():
+    """Here hundreds; the solver itself keeps some thirty slopes."""
+    tracemalloc.start()
+    y = exact(lambda t, y: np.full_like(y, np.cos(100 * t)), 0.0, np.zeros((100, 100)), 1.0)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert np.abs(y - np.sin(100) / 100).max() <= 1e-12 and most <= 80 * y.nbytes

@@ -26,6 +26,8 @@ def test_a_number_is_a_real_one_and_comes_back_as_a_float():
             check_number("x", x)
     with pytest.raises(ValueError, match="x: got 2, expected less than 2"):
         check_number("x", 2, "less than 2", lambda x: x < 2)
+    with pytest.raises(ValueError, match=r"at most 0\.1"):        # as a float it is 0.1 + 1.5e-9
+        check_number("x", np.float32(0.1), "at most 0.1", lambda x: x <= 0.1)
 
 
 def test_a_tolerance_is_a_number_from_0_on_and_a_rank_a_count_or_none():

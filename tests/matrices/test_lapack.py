@@ -2,6 +2,7 @@
 routine takes over, against what an inverse is."""
 
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -178,3 +179,15 @@ def test_numbers_are_finite_whatever_their_squares_are(dtype):
         Y[place] = wrong
         assert not lapack.all_finite(Y) and not lapack.all_finite(H(Y))
         assert lapack.all_finite(Y[:, 1::4])
+
+
+@pytest.mark.parametrize("look", [lapack.frobenius, lapack.all_finite])
+def test_to_look_at_numbers_does_not_copy_them_row_by_row_or_column_by_column(look):
+    X = np.ones((300, 200))
+    for Y in (X, H(X)):
+        look(Y)                 # a routine is looked up once
+        tracemalloc.start()
+        look(Y)
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert most < X.nbytes / 10

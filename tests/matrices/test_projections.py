@@ -140,3 +140,12 @@ def test_a_basis_of_a_type_of_its_own_is_cut_as_its_array_is():
     for shorten in (lambda A: truncate(A, max_rank=2), lambda A: best_approximation(A, rank=2)):
         for own in (LowRank(Times(U), S, V), LowRank(U, S, Times(V))):
             assert norm(shorten(own) - shorten(Y)) <= 100 * EPS * norm(Y)
+
+
+def test_a_tolerance_of_0_cuts_singular_values_that_are_0_and_no_others():
+    """Exactly so: of a diagonal matrix these are its entries."""
+    for sigma, rank in (([2.0, 1e-20, 0], 2), ([2.0, 0, 0], 1), ([0.0, 0, 0], 1)):
+        S = np.diag(sigma)
+        for A in (S, LowRank(np.eye(4, 3), S, np.eye(5, 3))):
+            Y = best_approximation(A, tol=0)
+            assert Y.rank == rank and Y.singular_values().tolist() == sigma[:rank]

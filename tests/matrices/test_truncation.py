@@ -11,6 +11,7 @@ from strategies import eps_of, lowrank_matrices, random_basis, seeds, spectra
 
 from lowrank_ode import DirectSum, LowRank, best_approximation, tangent_projection, truncate
 from lowrank_ode.matrices import augment, norm, outer, truncation
+from lowrank_ode.matrices.dominant import dominant
 from lowrank_ode.matrices.truncation import by_svd
 
 
@@ -195,3 +196,22 @@ def test_factors_of_different_ranks_are_cut_like_their_product():
     for Z in (Y, LowRank(Y.V, Y.S.T, Y.U)):
         assert truncate(Z).rank == 2 and norm(truncate(Z) - Z) <= 1e-14
         assert abs(norm(truncate(Z, max_rank=1) - Z) - tail) <= 1e-14
+
+
+def test_a_singular_value_that_equals_the_tolerance_is_not_above_it():
+    """Exactly so: numbers of few binary digits."""
+    for S in (np.diag([1, 0.5]), np.diag([1, 0.75]), np.eye(1)):
+        assert dominant(S, len(S), float(S[-1, -1])) is None
+        P, S1, Q = dominant(S, len(S), 0.5 * S[-1, -1])
+        assert np.array_equal(P @ S1 @ Q.T, S)
+
+
+def test_a_core_with_one_large_singular_value_and_much_beside_it_is_not_decomposed(monkeypatch):
+    """All beside the first coordinate has 0.7 of its norm, and spreads over 200 directions."""
+    S = np.random.default_rng(0).standard_normal((200, 200))
+    S *= 0.7 / norm(S)
+    S[0, 0] = 1
+    Y = LowRank(np.eye(200), S, np.eye(200))
+    truth = by_svd(Y, max_rank=1)
+    monkeypatch.setattr(truncation, "svd", None)
+    assert norm(truncate(Y, max_rank=1) - truth) <= 1e-13
