@@ -54,9 +54,11 @@ def exact(f, t, y, h, rtol=1e-13):
 
     |f| is taken at t and at t + h/2, for a start at rest says nothing of the size of y later.
     Computed in double precision and returned in the precision of y, complex where f(t, y) is.
-    Raises ValueError if f is not finite there, or complex later only; RuntimeError if the solver
-    gives up.
+    Raises ValueError if f is not finite there, or complex later only, or if t + h is t in floating
+    point; RuntimeError if the solver gives up.
     """
+    if t + h == t:
+        raise ValueError(f"h: got {h} at t = {t}, expected a step that changes t")
     first = f(t, y)
     y = _like(first, y)
     vector, rebuild = _flat(y)

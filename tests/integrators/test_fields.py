@@ -239,3 +239,9 @@ def test_an_exact_substep_keeps_none_of_its_own_steps():
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert np.abs(y - np.sin(100) / 100).max() <= 1e-12 and most <= 80 * y.nbytes
+
+
+def test_a_substep_that_does_not_change_t_is_refused():
+    for t, h in ((1.0, 0.0), (1e10, 2e-7)):
+        with pytest.raises(ValueError, match=f"h: got {h} at t = {t}, expected a step that"):
+            exact(lambda t, y: -y, t, np.eye(2), h)
