@@ -2,11 +2,11 @@
 
 
 import json
-import tracemalloc
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from measures import peak_of
 
 from lowrank_ode import DLRT, LowRank, steps
 from lowrank_ode.integrators import BY_NAME
@@ -43,10 +43,7 @@ def test_the_estimate_is_no_less_than_what_is_taken_and_at_most_half_as_much_aga
     net = resnet_cifar(20)
     params, x, labels = problem(net, 8, batch)
     buffers._free.clear()
-    tracemalloc.start()
-    first_steps(net, params, x, labels, DLRT(0, max_rank=8), 0.05, 2)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
+    peak = peak_of(lambda: first_steps(net, params, x, labels, DLRT(0, max_rank=8), 0.05, 2))
     ranks = ranks_of(net, 8)
     assert peak <= memory(net, ranks, batch) <= 1.5 * peak
     monkeypatch.setattr(steps, "Flatten", (Flatten, BatchNorm))
