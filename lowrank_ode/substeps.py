@@ -7,7 +7,7 @@ and complex if f is. What f returns is f's own, which it may overwrite when it i
 import functools
 
 import numpy as np
-from scipy.integrate import solve_ivp
+import scipy  # its `integrate` is imported at first use: it takes as long as all the rest
 
 from .matrices import DirectSum, blockwise, dense
 
@@ -73,8 +73,8 @@ def exact(f, t, y, h, rtol=1e-13):
     size = np.abs([vector, h * _flat(first)[0], h * slope(t + h / 2, vector)]).max()
     if not np.isfinite(size):
         raise ValueError(f"f: NaN or Inf at t = {t} or half a step later, expected finite numbers")
-    solution = solve_ivp(slope, (t, t + h), vector, method="DOP853", rtol=rtol,
-                         atol=1e-15 * size + 1e-300, t_eval=[t + h])
+    solution = scipy.integrate.solve_ivp(slope, (t, t + h), vector, method="DOP853", rtol=rtol,
+                                         atol=1e-15 * size + 1e-300, t_eval=[t + h])
     if not solution.success:
         raise RuntimeError(f"exact substep from t = {t} to {t + h}: {solution.message}")
     return rebuild(solution.y[:, -1], cast=True)

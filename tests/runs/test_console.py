@@ -3,6 +3,8 @@ that goes away, the backend of a notebook."""
 
 import io
 import signal
+import subprocess
+import sys
 import time
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
@@ -128,3 +130,16 @@ def test_figures_are_drawn_whatever_backend_a_notebook_has_left_in_the_environme
     assert code == 0 and out.startswith(b"orders: "), error
     assert (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
     assert ended("-c", "import matplotlib", env=env)[0] == 1                # planted
+
+
+def test_what_only_some_runs_need_is_imported_by_them():
+    """The integrators of SciPy take as long to import as all the rest."""
+    seen = """import sys, numpy, lowrank_ode
+loaded = {*sys.modules}
+lowrank_ode.substeps.exact(lambda t, y: -y, 0.0, numpy.ones(1), 1.0)
+print(*loaded, "|", *{*sys.modules} - loaded)"""
+    first, later = (part.split() for part in subprocess.run(
+        [sys.executable, "-c", seen], capture_output=True, text=True, check=True,
+        encoding="utf-8").stdout.split("|"))
+    assert "scipy.linalg" in first and "scipy.integrate" in later
+    assert not {"scipy.integrate", "matplotlib", "joblib", "tqdm", "pooch"} & {*first}
