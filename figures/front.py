@@ -9,7 +9,8 @@ relative tolerance τ, nothing dropped (accuracy_vs_parameters.py), and the publ
 [SZKCT22], found by DLRT and then trained for 100 epochs with Adam. The epoch is chosen on
 validation images, a sixth of the training set. Default: 5,000 real MNIST images and 12 epochs, too
 few for dropping to show, not to be compared with the published numbers; --full: MNIST. One seed:
-the smallest margins are 0 to 5 of the 10,000 test images; another run may miss them.
+the smallest margins are 0 to 5 of the 10,000 test images, on which ours are the best; another run,
+or a choice on validation images, may miss them.
 """
 
 import numpy as np

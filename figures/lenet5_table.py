@@ -53,14 +53,15 @@ def compute(settings, run):
 
 
 def ours(data):
-    """Of each θ: accuracies in %, mean and deviation; mean of the weights for prediction; ranks of
-    the first seed."""
+    """Of each θ: accuracies in %, mean and deviation, and mean on validation images; mean of the
+    weights for prediction; ranks of the first seed."""
     for theta in data["settings"]["theta"]:
         runs = [run for run in data["runs"] if run["theta"] == theta]
         weights = [count_weights(LENET_SHAPES, [*run["ranks"], None] if theta else [None] * 4)
                    for run in runs]
         mean, deviation = mean_and_deviation([100 * run["accuracy"] for run in runs])
         yield {"theta": theta, "accuracy": mean, "deviation": deviation,
+               "validation": float(np.mean([run["validation"] for run in runs])),
                "weights": float(np.mean(weights)), "ranks": runs[0]["ranks"]}
 
 
@@ -118,10 +119,12 @@ def nine_of_ten_weights_go(data):
 
 
 def is_ahead_of_every_published_network_but_the_smallest(data):
-    """One here has no more weights and is more accurate."""
-    here = [row for row in ours(data) if row["theta"]]
-    ahead = [any(own["weights"] <= row["corrected"] and own["accuracy"] > row["accuracy"]
-                 for own in here) for row in data["published"]]
+    """Of those here with no more weights the best on validation images is more accurate."""
+    ahead = []
+    for row in data["published"]:
+        within = [own for own in ours(data) if own["weights"] <= row["corrected"]]
+        best = max(within, key=lambda own: own["validation"], default={"accuracy": 0})
+        ahead.append(best["accuracy"] > row["accuracy"])
     return ahead == [True] * (len(ahead) - 1) + [False]
 
 

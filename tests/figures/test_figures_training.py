@@ -70,9 +70,15 @@ def test_the_claim_of_a_figure_on_training(module, plant):
 def test_lenet5_on_full_mnist_is_ahead_of_every_published_network_but_the_smallest():
     data = _run.read(_run.paths("lenet5_table", "full")[0])
     assert data["settings"] == lenet5_table.SETTINGS["full"]
-    for run in data["runs"]:                                # planted: a percentage point less
+    claim = lenet5_table.is_ahead_of_every_published_network_but_the_smallest
+    assert claim(data)
+    best = copy.deepcopy(data)
+    for run in best["runs"]:            # planted: the best on validation images is a bad one
+        if run["theta"] == 0.3:
+            run["validation"], run["accuracy"] = 1.0, 0.9
+    for run in data["runs"]:            # planted: a percentage point less
         run["accuracy"] -= 0.01
-    assert not lenet5_table.is_ahead_of_every_published_network_but_the_smallest(data)
+    assert not claim(best) and not claim(data)
 
 
 def test_on_full_mnist_there_is_a_network_of_fixed_rank_for_every_published_one():
