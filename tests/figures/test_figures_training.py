@@ -67,11 +67,13 @@ def test_the_claim_of_a_figure_on_training(module, plant):
     assert not claim(wrong)
 
 
-def test_lenet5_on_full_mnist_is_ahead_of_every_published_network_but_the_smallest():
+def test_lenet5_on_full_mnist_beside_the_published_networks():
     data = _run.read(_run.paths("lenet5_table", "full")[0])
     assert data["settings"] == lenet5_table.SETTINGS["full"]
-    claim = lenet5_table.is_ahead_of_every_published_network_but_the_smallest
-    assert claim(data)
+    claim = lenet5_table.is_within_a_tenth_of_every_published_network_but_the_smallest
+    margins = lenet5_table.margins(data)
+    assert claim(data) and -0.05 < margins.pop(0.3) < 0 < margins.pop(0.2) < 0.05
+    assert margins.pop(0.45) is None and min(margins.values()) >= 0.5
     best = copy.deepcopy(data)
     for run in best["runs"]:            # planted: the best on validation images is a bad one
         if run["theta"] == 0.3:
