@@ -7,7 +7,7 @@ and complex if f is. What f returns is f's own, which it may overwrite when it i
 import functools
 
 import numpy as np
-import scipy  # its `integrate` is imported at first use: it takes as long as all the rest
+import scipy  # its `integrate`, which is slow to import, comes at first use
 
 from .matrices import DirectSum, blockwise, dense
 

@@ -133,7 +133,7 @@ def test_figures_are_drawn_whatever_backend_a_notebook_has_left_in_the_environme
 
 
 def test_what_only_some_runs_need_is_imported_by_them():
-    """The integrators of SciPy take as long to import as all the rest."""
+    """The integrators of SciPy are slow to import. Planted: `from scipy.integrate import …`."""
     seen = """import sys, numpy, lowrank_ode
 loaded = {*sys.modules}
 lowrank_ode.substeps.exact(lambda t, y: -y, 0.0, numpy.ones(1), 1.0)
