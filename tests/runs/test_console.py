@@ -3,8 +3,6 @@ that goes away, the backend of a notebook."""
 
 import io
 import signal
-import subprocess
-import sys
 import time
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
@@ -138,8 +136,7 @@ def test_what_only_some_runs_need_is_imported_by_them():
 loaded = {*sys.modules}
 lowrank_ode.substeps.exact(lambda t, y: -y, 0.0, numpy.ones(1), 1.0)
 print(*loaded, "|", *{*sys.modules} - loaded)"""
-    first, later = (part.split() for part in subprocess.run(
-        [sys.executable, "-c", seen], capture_output=True, text=True, check=True,
-        encoding="utf-8").stdout.split("|"))
-    assert "scipy.linalg" in first and "scipy.integrate" in later
+    code, out, _ = ended("-c", seen)
+    first, later = (part.split() for part in out.decode().split("|"))
+    assert code == 0 and "scipy.linalg" in first and "scipy.integrate" in later
     assert not {"scipy.integrate", "matplotlib", "joblib", "tqdm", "pooch"} & {*first}
