@@ -41,6 +41,11 @@ def best_on_validation(net, start, data, method, lr, batch, epochs, seed, drop=0
 
     The seed draws the images held out, and the batches.
     """
+    return best_and_params(net, start, data, method, lr, batch, epochs, seed, drop)[0]
+
+
+def best_and_params(net, start, data, method, lr, batch, epochs, seed, drop=0.0):
+    """`best_on_validation`, and the parameters of this epoch, to go on from."""
     records, best = [], None
     for record in train(net, start, hold_out(data, 1 / 6, seed), method, lr, batch, epochs,
                         seed, drop=drop):
@@ -49,7 +54,13 @@ def best_on_validation(net, start, data, method, lr, batch, epochs, seed, drop=0
             best = record
     return {"epoch": best.epoch, "validation": best.accuracy,
             "accuracy": net.accuracy(best.params, data.test_x, data.test_labels),
-            "ranks": best.ranks, "records": records}
+            "ranks": best.ranks, "records": records}, best.params
+
+
+def best_within(weights, runs):
+    """Of the runs with no more weights the best on validation images; None if there is none."""
+    return max((run for run in runs if run["weights"] <= weights),
+               key=lambda run: run["validation"], default=None)
 
 
 def mean_and_deviation(values):

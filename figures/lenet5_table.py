@@ -17,7 +17,7 @@ from lowrank_ode.nets import lenet5
 
 from . import _style
 from ._published import LENET_DENSE, LENET_SHAPES, LENET_SLIDES, LENET_WEIGHTS
-from ._training import best_on_validation, dlrt_or_dense, mean_and_deviation
+from ._training import best_on_validation, best_within, dlrt_or_dense, mean_and_deviation
 
 DEFAULT = {"data": "mnist5k", "theta": [None, 0.09, 0.2, 0.45], "seeds": [0],
            "start_ranks": [15, 40, 100, None], "lr": [0.1, 0.1, 0.05], "batch": 32, "epochs": 5}
@@ -123,8 +123,7 @@ def margins(data):
     with no more weights, the best on validation images; None if there is none so small."""
     found = {}
     for row in data["published"]:
-        within = [own for own in ours(data) if own["weights"] <= row["corrected"]]
-        best = max(within, key=lambda own: own["validation"], default=None)
+        best = best_within(row["corrected"], ours(data))
         found[row["theta"]] = best and best["accuracy"] - row["accuracy"]
     return found
 
