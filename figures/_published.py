@@ -84,3 +84,9 @@ NETWORKS = (            # network, method, source, what is saved, in %, and what
     ("vgg16_10", "DLRT", "SYS25", "Tucker weights", 94.58, None),
     ("vgg16_10", "RobustDLRT", "SYS25", "Tucker weights", 94.35, None),
 )
+
+
+def published(width):
+    """{(width, τ): (weights for prediction, accuracy in %)} of the networks of a width."""
+    _, rows = DENSE_NETS.get(width, (None, {}))
+    return {(width, tau): (row[2], row[1]) for tau, row in rows.items()}

@@ -63,6 +63,16 @@ def best_within(weights, runs):
                key=lambda run: run["validation"], default=None)
 
 
+def margins(published, runs):
+    """{name: by how many points ours is ahead} of networks {name: (weights, accuracy in %)}: the
+    `best_within` their weights, accuracies in % too; None if there is none."""
+    found = {}
+    for name, (weights, accuracy) in published.items():
+        own = best_within(weights, runs)
+        found[name] = own and own["accuracy"] - accuracy
+    return found
+
+
 def mean_and_deviation(values):
     """Mean and standard deviation of a sample; 0 for a sample of one."""
     return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0

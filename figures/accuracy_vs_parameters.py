@@ -17,8 +17,15 @@ from lowrank_ode.data import load
 from lowrank_ode.integrators import GeoLoRA
 
 from . import _style
-from ._published import DENSE_NETS
-from ._training import best_and_params, best_on_validation, best_within, dlrt_or_dense, network
+from ._published import DENSE_NETS, published
+from ._training import (
+    best_and_params,
+    best_on_validation,
+    best_within,
+    dlrt_or_dense,
+    margins,
+    network,
+)
 
 DEFAULT = {"data": "mnist5k", "widths": [500], "tau": [None, 0.03, 0.07, 0.11, 0.17],
            "start_rank": 150, "seed": 0, "lr": [0.1, 0.1, 0.05], "batch": 32, "epochs": 9,
@@ -61,9 +68,20 @@ def compute(settings, run):
 
 
 def fine_tuned(data, width):
-    """The networks of a width as fine-tuned, with their weights for prediction."""
-    return [{**run["fine_tuned"], "tau": run["tau"], "weights": run["weights"]["eval_KV"]}
+    """The networks of a width as fine-tuned, accuracies in %, weights those for prediction."""
+    return [{"tau": run["tau"], "weights": run["weights"]["eval_KV"],
+             "validation": run["fine_tuned"]["validation"],
+             "accuracy": 100 * run["fine_tuned"]["accuracy"]}
             for run in data["runs"] if run["width"] == width]
+
+
+def ahead(data):
+    """{(width, τ) of a published network: by how many points the fine-tuned one here is ahead}, of
+    those here of this width with no more weights; None if there is none."""
+    found = {}
+    for width in data["settings"]["widths"]:
+        found |= margins(published(width), fine_tuned(data, width))
+    return found
 
 
 def table(data):
@@ -79,7 +97,7 @@ def table(data):
                f"{100 * run['fine_tuned']['accuracy']:.2f} | "
                f"{', '.join(map(str, run['ranks'])) or 'full'} | "
                f"{run['weights']['eval_KV']:,} | "
-               + (f"{100 * own['accuracy']:.2f}, τ = {own['tau']} |" if own else " |"))
+               + (f"{own['accuracy']:.2f}, τ = {own['tau']} |" if own else " |"))
 
 
 def draw(data):
@@ -87,10 +105,10 @@ def draw(data):
     for ax, (k, (kind, text)) in zip(panels, enumerate(KINDS.items()), strict=True):
         for j, width in enumerate(data["settings"]["widths"]):
             _draw_width(ax, [run for run in data["runs"] if run["width"] == width], kind, j)
-            _, published = DENSE_NETS.get(width, (None, {}))
-            if published:
-                ax.semilogx([row[2 + k] for row in published.values()],
-                            [row[1] for row in published.values()], ("s-", "s--")[j], ms=2.5,
+            _, rows = DENSE_NETS.get(width, (None, {}))
+            if rows:
+                ax.semilogx([row[2 + k] for row in rows.values()],
+                            [row[1] for row in rows.values()], ("s-", "s--")[j], ms=2.5,
                             lw=0.9, color="#888888", label=f"published, full MNIST, w = {width}")
         ax.set(title=f"weights for {text}", xlabel="weights")
         _style.plain_numbers(ax.xaxis)

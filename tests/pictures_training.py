@@ -5,66 +5,12 @@ from statistics import median
 import numpy as np
 from pictures import Panel, panels_of
 
-from figures._published import (
-    DENSE_NETS,
-    LENET_DENSE,
-    LENET_SHAPES,
-    LENET_WEIGHTS,
-    SVD_PRUNING,
-    TIMINGS,
-)
-from figures._run import paths
+from figures._published import LENET_DENSE, LENET_SHAPES, LENET_WEIGHTS, SVD_PRUNING, TIMINGS
 from lowrank_ode.compression import count_weights
-from lowrank_ode.results import read_json
 
 
 def percent(values):
     return [100 * value for value in values]
-
-
-@panels_of("accuracy_vs_parameters")
-def accuracy_vs_parameters(data):
-    """Words: τ beside the networks of the smallest and the largest one."""
-    panels, images = [], data["settings"]["data"]
-    for place, kind in enumerate(("prediction", "training")):
-        count, lines, words = {"prediction": "eval_KV", "training": "train_paper"}[kind], {}, []
-        for width in data["settings"]["widths"]:
-            dense, *low = ((run["weights"][count], 100 * run["accuracy"], run["tau"])
-                           for run in data["runs"] if run["width"] == width)
-            lines[f"DLRT, here ({images}), w = {width}"] = list(zip(*low, strict=True))[:2]
-            lines[f"dense, here, w = {width}"] = [dense[0]], [dense[1]]
-            theirs = DENSE_NETS[width][1].values()
-            lines[f"published, full MNIST, w = {width}"] = ([row[2 + place] for row in theirs],
-                                                            [row[1] for row in theirs])
-            words += [(f"τ = {tau}", (x, y)) for x, y, tau in (low[0], low[-1])]
-        panels.append(Panel(f"weights for {kind}", "weights", lines=lines, words=words))
-    return panels
-
-
-@panels_of("front")
-def front(data):
-    panels, full = [], data["scale"]
-    adaptive = read_json(paths("accuracy_vs_parameters", full)[0])["runs"]
-    for width in map(int, data["settings"]["ranks"]):
-        def line(runs, count=lambda run: run["weights"]):
-            return [count(run) for run in runs], [100 * run["accuracy"] for run in runs]
-
-        own = [run for run in data["runs"] if run["width"] == width]
-        dropped, whole = ([run for run in own if (run["drop"] > 0) == some]
-                          for some in (True, False))
-        theirs = sorted(row[2:0:-1] for row in DENSE_NETS[width][1].values())
-        lines = {"GeoLoRA at a fixed rank, inputs dropped": line(dropped),
-                 f"DLRT with τ ({data['settings']['data']})": line(
-                     [run for run in adaptive if run["tau"] and run["width"] == width],
-                     lambda run: run["weights"]["eval_KV"]),
-                 "published, full MNIST": zip(*theirs, strict=True)}
-        if whole:
-            lines["GeoLoRA at a fixed rank, all inputs"] = line(whole)
-        lines = {label: tuple(found) for label, found in lines.items()}
-        panels.append(Panel(f"width {width}", "weights for prediction", lines=lines,
-                            words=[(f"r = {run['rank']}", (run["weights"], 100 * run["accuracy"]))
-                                   for run in dropped]))
-    return panels
 
 
 @panels_of("lenet5_table")

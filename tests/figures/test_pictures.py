@@ -6,6 +6,7 @@ import importlib
 
 import numpy as np
 import pictures_compression  # noqa: F401 -- they enter what they expect into EXPECTED
+import pictures_dense  # noqa: F401
 import pictures_numerics  # noqa: F401
 import pictures_training  # noqa: F401
 import pytest

@@ -123,12 +123,13 @@ def trainers(data, piece):
 # what is computed: settings other than the default ones, what is compared, how closely, and of the
 # module's METHODS which
 PIECES = {
-    "accuracy_vs_parameters": ({"tau": [0.17], **ONE_EPOCH}, runs_of("tau"), TRAINING),
+    "accuracy_vs_parameters": ({"tau": [0.17], **ONE_EPOCH, "fine_tuning": {
+        **ONE_EPOCH, "batch": 50}}, runs_of("tau"), TRAINING),
     "bound_tightness": ({"steps": 3, "draws": 1}, along, EQUATIONS),
     "conformance": ({"claims": ["robust"]}, conformance, EQUATIONS,
                     ("BUG", "GeoLoRA", "S⁻¹ factor ODE")),
     "conservation": ({"T": 0.1, "steps": 2}, conservation, 1e-4),
-    "front": ({"ranks": {"500": [10]}, "whole": [], "lr": 0.2, "epochs": 1},
+    "front": ({"ranks": {"500": [10]}, "tried": [], "lr": 0.2, "epochs": 1},
               runs_of("rank", "drop"), TRAINING),
     "gradient_flow": ({"steps": [8], "ranks": [2], "steps_for_ranks": 64}, gradient_flow,
                       EQUATIONS, ("DLRT",)),
