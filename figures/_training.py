@@ -64,13 +64,26 @@ def best_within(weights, runs):
 
 
 def margins(published, runs):
-    """{name: by how many points ours is ahead} of networks {name: (weights, accuracy in %)}: the
-    `best_within` their weights, accuracies in % too; None if there is none."""
+    """{name: by how many points ours is ahead, None if there is none} of published networks {name:
+    (weights, accuracy in %)}: ours is the `best_within` their weights, its accuracy in %, too."""
     found = {}
     for name, (weights, accuracy) in published.items():
         own = best_within(weights, runs)
-        found[name] = own and own["accuracy"] - accuracy
+        found[name] = own and round(own["accuracy"] - accuracy, 9)      # a tie is one
     return found
+
+
+RECIPE = "drop", "lr", "batch", "epochs"
+RECIPES = ("| inputs dropped | step sizes | batch | epochs | accuracy on validation images, % "
+           "| on test images, % |")
+
+
+def rows_of_recipes(runs):
+    """Rows of a Markdown table of (recipe, result of `best_on_validation`)."""
+    for recipe, found in runs:
+        yield (f"| {recipe['drop'] or 'none'} | {', '.join(map(str, np.atleast_1d(recipe['lr'])))} "
+               f"| {recipe['batch']} | {recipe['epochs']} | {100 * found['validation']:.2f} | "
+               f"{100 * found['accuracy']:.2f} |")
 
 
 def mean_and_deviation(values):

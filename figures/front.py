@@ -23,11 +23,15 @@ from ._made import read
 from ._places import found
 from ._published import published
 from ._training import (
+    RECIPE,
+    RECIPES,
     best_on_validation,
+    best_within,
     dense_start_cut,
     margins,
     mean_and_deviation,
     network,
+    rows_of_recipes,
 )
 
 DEFAULT = {"data": "mnist5k", "ranks": {"500": [10, 20, 34, 60]}, "drop": 0.2,
@@ -41,10 +45,8 @@ FULL = {"data": "mnist", "ranks": {"500": [10, 19, 34, 65], "784": [10, 21, 33, 
                   {"lr": [0.6, 0.3, 0.15, 0.06]}, {"epochs": 24},
                   {"lr": [0.2, 0.1, 0.05, 0.02], "batch": 64}]}
 SETTINGS = {"small": {**DEFAULT, **SMALL}, "default": DEFAULT, "full": {**DEFAULT, **FULL}}
-RECIPE = "drop", "lr", "batch", "epochs"
 HEAD = ("| width | rank | inputs dropped | weights | accuracy, % "
-        "| published ones of this width, no smaller and not more accurate: τ |")
-TRIED = "| inputs dropped | step sizes | batch | epochs | accuracy on validation images, % |"
+        "| published networks that it is beside, τ: points ahead |")
 
 
 def trained(data, width, rank, seed, drop, lr, batch, epochs):
@@ -65,12 +67,13 @@ def compute(settings, run):
             for some, other in ((nets, {}), (settings["whole"], {"drop": 0.0}))
             for width, rank in some]
     (width, rank), *_ = settings["whole"]
-    tried = [{"width": width, "rank": rank, "seed": first, **recipe, **other}
-             for other in settings["tried"]]
-    found = run(trained, {_key(case): {"data": settings["data"], **case} for case in tried + runs})
+    others = [{"width": width, "rank": rank, "seed": first, **recipe, **other}
+              for other in settings["tried"]]
+    found = run(trained, {_key(case): {"data": settings["data"], **case}
+                          for case in others + runs})
     return {"data": load(settings["data"]).name,
             **{name: [{**case, **found[_key(case)]} for case in cases]
-               for name, cases in (("runs", runs), ("tried", tried))}}
+               for name, cases in (("runs", runs), ("tried", others))}}
 
 
 def _key(case):
@@ -99,14 +102,17 @@ def ahead(data, same_width=True):
 
 
 def table(data):
-    """Rows of a Markdown table: width, rank, part of the inputs dropped, weights, accuracy; τ of
-    the published networks of this width with no fewer weights, and no more accurate."""
+    """Rows of a Markdown table: width, rank, part of the inputs dropped, weights, accuracy; of the
+    published networks beside which it stands (`ahead`), τ and margin."""
     for own in means(data):
-        matched = [str(tau) for (_, tau), (weights, accuracy) in published(own["width"]).items()
-                   if own["weights"] <= weights and own["accuracy"] >= accuracy]
+        width = own["width"]
+        same = [other for other in means(data) if other["width"] == width]
+        theirs = {key: (weights, accuracy) for key, (weights, accuracy) in published(width).items()
+                  if best_within(weights, same) == own}
+        beside = (f"{tau}: {margin:+.2f}" for (_, tau), margin in margins(theirs, [own]).items())
         deviation = f" ± {own['deviation']:.2f}" if own["deviation"] else ""
-        yield (f"| {own['width']} | {own['rank']} | {own['drop'] or 'none'} | "
-               f"{own['weights']:,} | {own['accuracy']:.2f}{deviation} | {', '.join(matched)} |")
+        yield (f"| {width} | {own['rank']} | {own['drop'] or 'none'} | {own['weights']:,} | "
+               f"{own['accuracy']:.2f}{deviation} | {', '.join(beside)} |")
 
 
 def recipes(data):
@@ -116,13 +122,11 @@ def recipes(data):
             if all(run[key] == one[key] for key in ("width", "rank", "seed"))]
 
 
-def table_of_recipes(data):
-    for run in recipes(data):
-        yield (f"| {run['drop'] or 'none'} | {', '.join(map(str, np.atleast_1d(run['lr'])))} | "
-               f"{run['batch']} | {run['epochs']} | {100 * run['validation']:.2f} |")
+def tried(data):
+    return rows_of_recipes((run, run) for run in recipes(data))
 
 
-TABLES = {"": (HEAD, table), "_tried": (TRIED, table_of_recipes)}
+TABLES = {"": (HEAD, table), "_tried": (RECIPES, tried)}
 
 
 def draw(data):
@@ -139,8 +143,8 @@ def draw(data):
                             color=_style.COLOURS["DLRT"],
                             label=f"{text} ({data['settings']['data']}, one seed)")
         if published(width):
-            ax.semilogx(*zip(*published(width).values(), strict=True), "s-", ms=2.5, lw=0.9, color="#888888",
-                        label="published, full MNIST")
+            ax.semilogx(*zip(*published(width).values(), strict=True), "s-", ms=2.5, lw=0.9,
+                        color="#888888", label="published, full MNIST")
         ax.set(title=f"width {width}", xlabel="weights for prediction", xscale="log")
         _style.plain_numbers(ax.xaxis)
         ax.margins(x=0.1)

@@ -56,7 +56,7 @@ def front(data):
                     np.std(accuracies, ddof=1) if runs[1:] else 0)
 
         with_tau = [run for run in adaptive if run["tau"] and run["width"] == int(width)]
-        theirs = sorted(row[2:0:-1] for row in DENSE_NETS[int(width)][1].values())
+        theirs = [row[2:0:-1] for row in DENSE_NETS[int(width)][1].values()]
         means = {rank: mean(rank, False) for rank in ranks}
         whole = [mean(rank, True) for other, rank in data["settings"]["whole"]
                  if other == int(width)]

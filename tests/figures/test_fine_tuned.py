@@ -80,15 +80,18 @@ def fixed_ranks():
 def a_tenth_less(data):
     """Planted: of a percentage point, in all runs."""
     for run in data["runs"]:
-        for found in (run, run.get("fine_tuned", {"accuracy": 0})):
-            found["accuracy"] -= 0.001
+        accuracy_of(run)["accuracy"] -= 0.001
 
 
 def a_bad_one_is_the_best_on_validation_images(data):
-    """Planted: the smallest network of each width."""
-    for run in min(data["runs"], key=weights_of), max(data["runs"], key=weights_of):
-        for found in (run, run.get("fine_tuned", run)):
-            found |= {"validation": 1.0, "accuracy": 0.9}
+    """Planted: networks that are small enough to stand beside many, the others as they are."""
+    for run in data["runs"]:
+        if run.get("tau") == 0.17 or run.get("rank") in (19, 21):
+            accuracy_of(run).update(validation=1.0, accuracy=0.9)
+
+
+def accuracy_of(run):
+    return run.get("fine_tuned", run)
 
 
 def weights_of(run):
@@ -112,23 +115,18 @@ def test_on_full_mnist_there_is_a_network_of_fixed_rank_for_every_published_one(
 
 def test_on_full_mnist_fixed_ranks_are_ahead_of_tau_and_dropped_inputs_of_all_inputs():
     fixed, adaptive = list(front.means(fixed_ranks())), dense_nets()["runs"]
+    dropped, whole = ([own for own in fixed if (own["drop"] > 0) == some]
+                      for some in (True, False))
 
-    def ahead(other, weights, accuracy, margin=0.0):
-        """Accuracies in %."""
-        return any(own["width"] == other["width"] and own["weights"] <= weights
-                   and own["accuracy"] >= accuracy + margin for own in fixed)
+    def ahead(width, weights, accuracy):
+        """By how many points: the best on validation images with no more weights."""
+        return best_within(weights, [own for own in dropped if own["width"] == width]
+                           )["accuracy"] - accuracy
 
-    def all_behind(margin):
-        """The networks trained with all inputs."""
-        return all(ahead(own, own["weights"], own["accuracy"], margin)
-                   for own in fixed if not own["drop"])
-
-    assert all(ahead(run, weights_of(run), 100 * run["accuracy"]) for run in adaptive
-               if run["tau"])
-    assert any(not own["drop"] for own in fixed) and all_behind(0.5)
-    for own in fixed:               # planted: half a point less for those with inputs dropped
-        own["accuracy"] -= 0.5 * (own["drop"] > 0)
-    assert not all_behind(0.5)
+    assert all(ahead(run["width"], weights_of(run), 100 * run["accuracy"]) > 0
+               for run in adaptive if run["tau"])
+    assert whole and all(ahead(own["width"], own["weights"], own["accuracy"]) > 0.5
+                         for own in whole)
 
 
 def test_on_full_mnist_ranks_with_tau_are_lower_than_published_at_first_only_and_less_accurate():
