@@ -17,7 +17,7 @@ from lowrank_ode.data import load
 from lowrank_ode.integrators import GeoLoRA
 
 from . import _style
-from ._published import DENSE_NETS, published
+from ._published import DENSE_NET_WEIGHTS, DENSE_NETS, published
 from ._training import (
     RECIPES,
     best_and_params,
@@ -33,7 +33,7 @@ DEFAULT = {"data": "mnist5k", "widths": [500], "tau": [None, 0.03, 0.07, 0.11, 0
            "start_rank": 150, "seed": 0, "lr": [0.1, 0.1, 0.05], "batch": 32, "epochs": 9,
            "fine_tuning": {"drop": 0.2, "lr": [0.1, 0.05, 0.02], "batch": 50, "epochs": 12},
            "tried": {"tau": 0.17, "recipes": [{"drop": 0.0}]}}
-FULL = {"data": "mnist", "widths": [500, 784], "tau": [None, *DENSE_NETS[500][1]],
+FULL = {"data": "mnist", "widths": [500, 784], "tau": [None, *DENSE_NETS[500][1], 0.21],
         "lr": [0.2, 0.1, 0.05, 0.02], "batch": 64, "epochs": 12,
         "fine_tuning": {"drop": 0.3, "lr": [0.2, 0.1, 0.05, 0.02], "batch": 128, "epochs": 36},
         "tried": {"tau": 0.15, "recipes": [{"drop": 0.0}, {"lr": [0.4, 0.2, 0.1, 0.04]}]}}
@@ -45,7 +45,7 @@ SETTINGS = {"small": {**DEFAULT, **SMALL}, "default": DEFAULT, "full": {**DEFAUL
 KINDS = {"eval_KV": "prediction", "train_paper": "training"}
 HEAD = ("| width | τ | published: accuracy, % | ranks | weights for prediction "
         "| here: accuracy, % | fine-tuned, % | ranks | weights for prediction "
-        "| the best here within the published weights, % |")
+        "| the best here within the published weights, % (τ) |")
 
 
 def trained(data, width, tau, start_rank, seed, lr, batch, epochs, fine_tuning):
@@ -97,16 +97,17 @@ def table(data):
     """Rows of a Markdown table: width, τ; accuracy, ranks and weights for prediction, published and
     ours; of ours with no more weights than published the best on validation images."""
     for run in data["runs"]:
-        accuracy, rows = DENSE_NETS.get(run["width"], (None, {}))
-        ranks, best, weights, _ = rows.get(run["tau"], ((), accuracy, None, None))
-        own = best_within(weights, fine_tuned(data, run["width"])) if weights else None
-        yield (f"| {run['width']} | {run['tau'] or 'dense'} | {best or ''} | "
-               f"{', '.join(map(str, ranks)) or 'full'} | "
+        accuracy, rows = DENSE_NETS.get(run["width"], ("", {}))
+        dense = (["full"], accuracy, DENSE_NET_WEIGHTS.get(run["width"], 0), None)
+        ranks, best, weights, _ = {None: dense, **rows}.get(run["tau"], ([], "", 0, None))
+        own = best_within(weights, fine_tuned(data, run["width"]))
+        yield (f"| {run['width']} | {run['tau'] or 'dense'} | {best} | "
+               f"{', '.join(map(str, ranks))} | "
                f"{format(weights, ',') if weights else ''} | {100 * run['accuracy']:.2f} | "
                f"{100 * run['fine_tuned']['accuracy']:.2f} | "
                f"{', '.join(map(str, run['ranks'])) or 'full'} | "
                f"{run['weights']['eval_KV']:,} | "
-               + (f"{own['accuracy']:.2f}, τ = {own['tau']} |" if own else " |"))
+               + (f"{own['accuracy']:.2f} ({own['tau'] or 'dense'}) |" if own else " |"))
 
 
 def tried(data):
