@@ -81,8 +81,10 @@ RECIPES = ("| inputs dropped | step sizes | batch | epochs | accuracy on validat
 def rows_of_recipes(runs):
     """Rows of a Markdown table of (recipe, result of `best_on_validation`)."""
     for recipe, found in runs:
-        yield (f"| {recipe['drop'] or 'none'} | {', '.join(map(str, np.atleast_1d(recipe['lr'])))} "
-               f"| {recipe['batch']} | {recipe['epochs']} | {100 * found['validation']:.2f} | "
+        lr = ", ".join(map(str, np.atleast_1d(recipe["lr"])))
+        halved = f", halved: {found['halved']}" if "halved" in found else ""
+        yield (f"| {recipe['drop'] or 'none'} | {lr}{halved} | {recipe['batch']} | "
+               f"{recipe['epochs']} | {100 * found['validation']:.2f} | "
                f"{100 * found['accuracy']:.2f} |")
 
 

@@ -56,9 +56,20 @@ def trained(data, width, tau, start_rank, seed, lr, batch, epochs, fine_tuning):
     ranks = [*found["ranks"], None] if tau else [None] * 5
     if tau:
         method = GeoLoRA(0, max_rank=found["ranks"])
-    fine_tuned = best_on_validation(net, params, data, method, seed=seed, **fine_tuning)
-    return {**found, "fine_tuned": fine_tuned,
+    return {**found, "fine_tuned": _fine_tuned(net, params, data, method, seed, **fine_tuning),
             "weights": {kind: count_weights(net.weight_shapes, ranks, kind) for kind in KINDS}}
+
+
+def _fine_tuned(net, params, data, method, seed, lr, **others):
+    """`best_on_validation`; where it diverges with lr, with half of it, or a quarter: "halved"."""
+    for halved in (0, 1, 2):
+        try:
+            found = best_on_validation(net, params, data, method,
+                                       list(np.atleast_1d(lr) / 2**halved), seed=seed, **others)
+            return {**found, **({"halved": halved} if halved else {})}
+        except ValueError:          # of train: the loss, or a matrix of a step, is not finite
+            if halved == 2:
+                raise
 
 
 def compute(settings, run):
