@@ -55,6 +55,35 @@ def test_fine_tuning_goes_on_from_the_best_epoch_at_its_ranks(tau):
     assert run["fine_tuned"]["ranks"] == run["ranks"] and len(run["ranks"]) == (4 if tau else 0)
 
 
+def test_where_fine_tuning_diverges_it_takes_half_the_step_sizes_or_a_quarter(monkeypatch):
+    asked = []
+
+    def diverging(net, params, data, method, lr, seed, drop):
+        asked.append(lr)
+        if lr[0] > 0.06:
+            raise ValueError("lr: the loss is nan")
+        return {"accuracy": lr[0]}
+
+    monkeypatch.setattr(accuracy_vs_parameters, "best_on_validation", diverging)
+
+    def found(*lr):
+        return accuracy_vs_parameters._fine_tuned(None, None, None, None, 0, lr=lr, drop=0.3)
+
+    assert found(0.06) == {"accuracy": 0.06}
+    assert found(0.2, 0.1) == {"accuracy": 0.05, "halved": 2}
+    assert asked[1:] == [[0.2, 0.1], [0.1, 0.05], [0.05, 0.025]]
+    with pytest.raises(ValueError, match="nan"):
+        found(0.4)
+
+
+@pytest.mark.parametrize("scale", ["default", "full"])
+def test_fine_tuned_networks_have_the_ranks_that_were_found(scale):
+    """Their weights are counted once for both."""
+    runs = stored("accuracy_vs_parameters", scale)["runs"]
+    assert all(run["fine_tuned"]["ranks"] == run["ranks"] for run in runs)
+    assert all(len(run["ranks"]) == (4 if run["tau"] else 0) for run in runs)
+
+
 def test_the_best_within_so_many_weights_is_the_best_on_validation_images():
     """Planted: another choice of the two in question."""
     runs = [{"weights": n, "validation": held, "accuracy": tests}
