@@ -92,7 +92,7 @@ def test_the_best_within_so_many_weights_is_the_best_on_validation_images():
     assert best_within(9, runs) is runs[0] and best_within(8, runs) is None
 
 
-# ------------------------------------------------------------------------- results on full MNIST
+# ------------------------------------------------------------------------------- stored results
 
 def dense_nets():
     data = stored("accuracy_vs_parameters", "full")
@@ -119,6 +119,12 @@ def a_bad_one_is_the_best_on_validation_images(data):
             accuracy_of(run).update(validation=1.0, accuracy=0.9)
 
 
+def as_found(data):
+    """Planted: as if not fine-tuned."""
+    for run in data["runs"]:
+        run["fine_tuned"] = run
+
+
 def accuracy_of(run):
     return run.get("fine_tuned", run)
 
@@ -131,6 +137,20 @@ def weights_of(run):
 def a_better_recipe(data):
     """Planted: half a point ahead on validation images."""
     data["tried"][-1]["validation"] = front.recipes(data)[0]["validation"] + 0.005
+
+
+def test_on_5000_images_fine_tuning_gains_a_point():
+    data = stored("accuracy_vs_parameters")
+    assert data["settings"] == accuracy_vs_parameters.SETTINGS["default"]
+    assert accuracy_vs_parameters.fine_tuning_gains_a_point(data)
+    rejects(accuracy_vs_parameters.fine_tuning_gains_a_point, data, as_found)
+
+
+def test_on_full_mnist_fine_tuned_networks_are_ahead_of_the_smaller_published_ones():
+    data, claim = dense_nets(), (
+        accuracy_vs_parameters.fine_tuned_ones_are_ahead_of_the_smaller_published_networks)
+    assert claim(data) and None not in accuracy_vs_parameters.ahead(data).values()
+    rejects(claim, data, a_tenth_less, a_bad_one_is_the_best_on_validation_images, as_found)
 
 
 def test_on_full_mnist_there_is_a_network_of_fixed_rank_for_every_published_one():
