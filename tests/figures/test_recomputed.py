@@ -129,7 +129,7 @@ PIECES = {
     "conformance": ({"claims": ["robust"]}, conformance, EQUATIONS,
                     ("BUG", "GeoLoRA", "S⁻¹ factor ODE")),
     "conservation": ({"T": 0.1, "steps": 2}, conservation, 1e-4),
-    "front": ({"ranks": {"500": [10]}, "tried": [], "lr": 0.2, "epochs": 1},
+    "front": ({"ranks": {"500": [10]}, "tried": [], "lr": 0.4, "epochs": 1},
               runs_of("rank", "drop"), TRAINING),
     "gradient_flow": ({"steps": [8], "ranks": [2], "steps_for_ranks": 64}, gradient_flow,
                       EQUATIONS, ("DLRT",)),
