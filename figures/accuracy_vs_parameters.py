@@ -32,7 +32,7 @@ from ._training import (
 
 DEFAULT = {"data": "mnist5k", "widths": [500], "tau": [None, 0.03, 0.07, 0.11, 0.17],
            "start_rank": 150, "seed": 0, "lr": [0.1, 0.1, 0.05], "batch": 32, "epochs": 9,
-           "fine_tuning": {"drop": 0.2, "lr": [0.1, 0.05, 0.02], "batch": 50, "epochs": 12},
+           "fine_tuning": {"drop": 0.2, "lr": [0.2, 0.1, 0.05], "batch": 50, "epochs": 12},
            "tried": {"tau": 0.17, "recipes": [{"drop": 0.0}]}}
 FULL = {"data": "mnist", "widths": [500, 784], "tau": [None, *DENSE_NETS[500][1], 0.21],
         "lr": [0.2, 0.1, 0.05, 0.02], "batch": 64, "epochs": 12,
