@@ -180,7 +180,7 @@ def test_on_full_mnist_fixed_ranks_are_ahead_of_tau_and_dropped_inputs_of_all_in
 
 def test_on_full_mnist_ranks_with_tau_are_lower_than_published_at_first_only_and_less_accurate():
     """But for the smallest. Planted: first and last taken for each other; accuracies lowered."""
-    runs = [run for run in dense_nets()["runs"] if run["tau"]]
+    runs = [run for run in dense_nets()["runs"] if run["tau"] in DENSE_NETS[500][1]]
 
     def ranks(tau, holds):
         """holds(own, published) of all ranks found with τ."""
