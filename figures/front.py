@@ -186,12 +186,10 @@ def no_recipe_tried_is_ahead_by_more_than_the_standard_error(data):
     return max(others) <= own + (own * (1 - own) / 10000) ** 0.5
 
 
-def there_is_one_for_every_published_network(data):
-    """No less accurate, of the same width but for the two largest."""
-    behind = {key for key, margin in ahead(data).items() if margin < 0}
-    return min(ahead(data, False).values()) >= 0 and behind == {(784, 0.03), (784, 0.05)}
+def there_is_one_within_a_tenth_of_a_point_of_every_published_network(data):
+    return min(ahead(data).values()) >= -0.1
 
 
 CLAIMS = {"default": (half_the_step_sizes_are_worse_on_validation_images,),
           "full": (no_recipe_tried_is_ahead_by_more_than_the_standard_error,
-                   there_is_one_for_every_published_network)}
+                   there_is_one_within_a_tenth_of_a_point_of_every_published_network)}
