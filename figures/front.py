@@ -1,15 +1,16 @@
-"""A long training with part of the inputs dropped, at ranks fixed in advance, beside the published
-networks 784-w-w-w-w-10 on full MNIST.
+"""On full MNIST there is, for every published network 784-w-w-w-w-10, one here of the same width
+with no more weights that is at least as accurate, in the mean of three seeds: ranks fixed in
+advance, GeoLoRA for 36 epochs, and part of the inputs dropped in training.
 
 Hidden layers at one fixed rank, trained by GeoLoRA from a random dense start cut to this rank, the
 last layer dense; in each batch a part of the inputs, drawn anew, is set to 0 [SHKSS14]. Test
 accuracy against the number of weights for prediction (K = U S and V stored), mean and standard
-deviation over seeds. Beside it DLRT with relative tolerance τ, and trained further at the ranks
-found (accuracy_vs_parameters.py), and the published networks [SZKCT22], found by DLRT and then
-trained for 100 epochs with Adam. The epoch is chosen on validation images, a sixth of the training
-set, and so is, of ours, the one beside a published network. Default: 5,000 real MNIST images and 12
-epochs, too few for dropping to show, one seed, not to be compared with the published numbers;
---full: MNIST, three seeds.
+deviation over seeds. Beside it DLRT with relative tolerance τ, and fine-tuned at the ranks found
+(accuracy_vs_parameters.py), and the published networks [SZKCT22], found by DLRT and then trained
+for 100 epochs with Adam. The epoch is chosen on validation images, a sixth of the training set, and
+so is, of ours, the one beside a published network. The smallest margins are 0 to 5 of the 10,000
+test images, less than seeds differ by. Default: 5,000 real MNIST images and 12 epochs, one seed,
+not to be compared with the published numbers; --full: MNIST.
 """
 
 import numpy as np
@@ -91,13 +92,12 @@ def means(data):
                "validation": float(np.mean([run["validation"] for run in runs]))}
 
 
-def ahead(data, same_width=True):
+def ahead(data):
     """{(width, τ) of a published network: by how many points the mean accuracy here is ahead}, of
-    those here with no more weights, and of this width or any."""
+    those here of this width with no more weights."""
     found = {}
     for width in map(int, data["settings"]["ranks"]):
-        runs = [own for own in means(data) if not same_width or own["width"] == width]
-        found |= margins(published(width), runs)
+        found |= margins(published(width), [own for own in means(data) if own["width"] == width])
     return found
 
 
@@ -186,10 +186,11 @@ def no_recipe_tried_is_ahead_by_more_than_the_standard_error(data):
     return max(others) <= own + (own * (1 - own) / 10000) ** 0.5
 
 
-def there_is_one_within_a_tenth_of_a_point_of_every_published_network(data):
-    return min(ahead(data).values()) >= -0.1
+def there_is_one_for_every_published_network(data):
+    """No less accurate, in the mean of the seeds."""
+    return min(ahead(data).values()) >= 0
 
 
 CLAIMS = {"default": (half_the_step_sizes_are_worse_on_validation_images,),
           "full": (no_recipe_tried_is_ahead_by_more_than_the_standard_error,
-                   there_is_one_within_a_tenth_of_a_point_of_every_published_network)}
+                   there_is_one_for_every_published_network)}

@@ -156,8 +156,8 @@ def test_on_full_mnist_fine_tuned_networks_are_ahead_of_the_smaller_published_on
 def test_on_full_mnist_there_is_a_network_of_fixed_rank_for_every_published_one():
     data = fixed_ranks()
     assert all(claim(data) for claim in front.CLAIMS["full"])
-    rejects(front.there_is_one_within_a_tenth_of_a_point_of_every_published_network, data,
-            a_tenth_less, a_bad_one_is_the_best_on_validation_images)
+    rejects(front.there_is_one_for_every_published_network, data, a_tenth_less,
+            a_bad_one_is_the_best_on_validation_images)
     rejects(front.no_recipe_tried_is_ahead_by_more_than_the_standard_error, data,
             a_better_recipe)
 
@@ -174,7 +174,7 @@ def test_on_full_mnist_fixed_ranks_are_ahead_of_tau_and_dropped_inputs_of_all_in
 
     assert all(ahead(run["width"], weights_of(run), 100 * run["accuracy"]) > 0
                for run in adaptive if run["tau"] in DENSE_NETS[500][1])
-    assert whole and all(ahead(own["width"], own["weights"], own["accuracy"]) > 0.5
+    assert whole and all(ahead(own["width"], own["weights"], own["accuracy"]) > 0.4
                          for own in whole)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from stored import stored
 
-from figures import _published, _run, accuracy_vs_parameters
+from figures import _published, _run, accuracy_vs_parameters, front
 from figures._pages import PAGES
 
 DOCS = {page.stem: page for page in [*PAGES, _run.FOLDER.parent / "README.md"]}
@@ -194,6 +194,39 @@ def test_what_the_page_says_of_fine_tuning():
     for run in data["runs"][:2]:
         run["fine_tuned"]["accuracy"] = 0.999
     assert sum(saying not in text for saying in said_of_fine_tuning(data)) >= 3
+
+
+def said_of_fixed_ranks(data):
+    margins, nets = front.ahead(data), list(front.means(data))
+    largest = [margin for (_, tau), margin in margins.items() if tau <= 0.07]
+    beside = {round(own["deviation"], 2) for own in nets if own["rank"] in (61, 65)}
+    whole = next(own for own in nets if not own["drop"])
+    dropped = next(own for own in nets if own["rank"] == whole["rank"])
+    held = front.recipes(data)[0]["validation"]
+    return [f"are {min(largest):.2f} to {max(largest):.2f} points, no more than seeds differ by, "
+            f"whose standard deviations there are {', '.join(map(str, beside))}:",
+            f"is worth {dropped['accuracy'] - whole['accuracy']:.1f} points",
+            f"the standard error, {100 * (held * (1 - held) / 10000) ** 0.5:.2f} points"
+            ] if sorted(margins.values())[:len(largest)] == sorted(largest) else [""]
+
+
+def test_what_the_page_says_of_ranks_fixed_in_advance():
+    """Planted: one seed in place of three."""
+    text, data = page("published-vs-here"), stored("front", "full")
+    assert all(saying and saying in text for saying in said_of_fixed_ranks(data)), (
+        said_of_fixed_ranks(data))
+    smallest = sorted(100 * margin for margin in front.ahead(data).values())
+    assert f"margins are {smallest[0]:.0f} to {smallest[4]:.0f} of the 10,000" in caption("front")
+    data["runs"] = [run for run in data["runs"] if run["seed"] == 0]
+    assert not all(saying in text for saying in said_of_fixed_ranks(data))
+
+
+def test_inputs_dropped_in_twelve_epochs_are_level_with_all():
+    with_all, dropped = ([run["accuracy"] for run in stored("front")["runs"]
+                          if run["rank"] == 34 and (run["drop"] > 0) == some]
+                         for some in (False, True))
+    assert abs(with_all[0] - dropped[0]) < 0.005
+    assert "one run with and one without are level on the test images" in page("9-compression")
 
 
 def test_the_numbers_beside_the_table_of_the_readme():
