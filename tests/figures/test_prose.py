@@ -1,18 +1,12 @@
 """Numbers in sentences: those published against a second copy, typed by itself from the sources'
 tables; those in captions and pages against the JSON that they are about."""
 
-import copy
-import importlib
-import re
-
 import numpy as np
 import pytest
+from prose import caption, page
 from stored import stored
 
-from figures import _published, _run, accuracy_vs_parameters, front
-from figures._pages import PAGES
-
-DOCS = {page.stem: page for page in [*PAGES, _run.FOLDER.parent / "README.md"]}
+from figures import _published
 
 # ------------------------------------------------------------------------------------- published
 
@@ -104,18 +98,6 @@ def test_published_savings_are_those_of_a_second_copy():
 
 # ------------------------------------------------------------------------- sentences and the JSON
 
-def one_line(text):
-    return re.sub(r"\s+", " ", text)
-
-
-def caption(name):
-    return one_line(importlib.import_module(f"figures.{name}").__doc__)
-
-
-def page(stem):
-    return one_line(DOCS[stem].read_text("utf-8"))
-
-
 def reached_in(data):
     """The step after which all adaptive methods have max_rank."""
     ranks = np.array([run["ranks"] for run in data["runs"].values() if max(run["ranks"]) > 4])
@@ -161,72 +143,6 @@ def test_from_which_singular_value_on_the_factor_ODE_errs_more():
     at_first = [curve["errors"]["S⁻¹ factor ODE"][0] for curve in data["curves"]]
     finite = [np.inf if e is None else e for e in at_first]
     assert finite[2:] == sorted(finite[2:])
-
-
-def said_of_fine_tuning(data):
-    """The numbers of the page, in words of the page."""
-    margins = accuracy_vs_parameters.ahead(data)
-    ahead, behind = ([abs(margin) for (_, tau), margin in margins.items() if (tau >= 0.11) == some]
-                     for some in (True, False))
-    gains = [100 * (run["fine_tuned"]["accuracy"] - run["accuracy"]) for run in data["runs"]
-             if run["tau"]]
-    dense = [100 * run["fine_tuned"]["accuracy"] for run in data["runs"] if not run["tau"]]
-    halved = [(run["width"], run["tau"]) for run in data["runs"] if "halved" in run["fine_tuned"]]
-    one, (dropless, larger) = next(run for run in data["runs"] if run["tau"] == 0.15), data["tried"]
-    same = larger["fine_tuned"].pop("halved") == 1 and all(
-        larger["fine_tuned"][what] == one["fine_tuned"][what] for what in ("epoch", "accuracy"))
-    half = round(100 * (one["fine_tuned"]["validation"] - dropless["fine_tuned"]["validation"]), 1)
-    return [f"gains {min(gains):.1f} to {max(gains):.1f} points",
-            f"it is ahead, by {min(ahead):.2f} to {max(ahead):.2f} points",
-            f"it is behind, by {min(behind):.2f} to {max(behind):.2f}.",
-            "come to {:.2f} and {:.2f} %".format(*dense),
-            "ones to {:.2f} and {:.2f} %".format(*(_published.DENSE_NETS[w][0] for w in (500, 784))),
-            "To drop inputs is worth half a point" if half in (0.5, 0.6) else "",
-            "what was halved once is the first row again" if same else "",
-            "; at τ = 0.03 and width 784" if halved == [(784, 0.03)] else ""]
-
-
-def test_what_the_page_says_of_fine_tuning():
-    """Planted: another accuracy in place of the last."""
-    text, data = page("published-vs-here"), stored("accuracy_vs_parameters", "full")
-    for saying in said_of_fine_tuning(copy.deepcopy(data)):
-        assert saying and saying in text, saying
-    for run in data["runs"][:2]:
-        run["fine_tuned"]["accuracy"] = 0.999
-    assert sum(saying not in text for saying in said_of_fine_tuning(data)) >= 3
-
-
-def said_of_fixed_ranks(data):
-    margins, nets = front.ahead(data), list(front.means(data))
-    largest = [margin for (_, tau), margin in margins.items() if tau <= 0.07]
-    beside = {round(own["deviation"], 2) for own in nets if own["rank"] in (61, 65)}
-    whole = next(own for own in nets if not own["drop"])
-    dropped = next(own for own in nets if own["rank"] == whole["rank"])
-    held = front.recipes(data)[0]["validation"]
-    return [f"are {min(largest):.2f} to {max(largest):.2f} points, no more than seeds differ by, "
-            f"whose standard deviations there are {', '.join(map(str, beside))}:",
-            f"is worth {dropped['accuracy'] - whole['accuracy']:.1f} points",
-            f"the standard error, {100 * (held * (1 - held) / 10000) ** 0.5:.2f} points"
-            ] if sorted(margins.values())[:len(largest)] == sorted(largest) else [""]
-
-
-def test_what_the_page_says_of_ranks_fixed_in_advance():
-    """Planted: one seed in place of three."""
-    text, data = page("published-vs-here"), stored("front", "full")
-    assert all(saying and saying in text for saying in said_of_fixed_ranks(data)), (
-        said_of_fixed_ranks(data))
-    smallest = sorted(100 * margin for margin in front.ahead(data).values())
-    assert f"margins are {smallest[0]:.0f} to {smallest[4]:.0f} of the 10,000" in caption("front")
-    data["runs"] = [run for run in data["runs"] if run["seed"] == 0]
-    assert not all(saying in text for saying in said_of_fixed_ranks(data))
-
-
-def test_inputs_dropped_in_twelve_epochs_are_level_with_all():
-    with_all, dropped = ([run["accuracy"] for run in stored("front")["runs"]
-                          if run["rank"] == 34 and (run["drop"] > 0) == some]
-                         for some in (False, True))
-    assert abs(with_all[0] - dropped[0]) < 0.005
-    assert "one run with and one without are level on the test images" in page("9-compression")
 
 
 def test_the_numbers_beside_the_table_of_the_readme():
