@@ -37,7 +37,7 @@ from ._training import (
 
 DEFAULT = {"data": "mnist5k", "ranks": {"500": [10, 20, 34, 60]}, "drop": 0.2,
            "whole": [[500, 34]], "seeds": [0], "lr": [0.4, 0.2, 0.1], "batch": 50, "epochs": 12,
-           "tried": [{"lr": [0.2, 0.1, 0.05]}, {"lr": [0.6, 0.3, 0.15]}]}
+           "tried": [{"lr": [0.2, 0.1, 0.05]}, {"lr": [0.3, 0.15, 0.08]}]}
 SMALL = {"data": "digits", "ranks": {"40": [5, 10]}, "whole": [[40, 5]], "lr": 0.1, "epochs": 2,
          "tried": [{"lr": 0.05}]}
 FULL = {"data": "mnist", "ranks": {"500": [10, 19, 34, 65], "784": [10, 21, 33, 61, 82]},
