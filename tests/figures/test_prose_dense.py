@@ -65,11 +65,3 @@ def test_what_the_page_says_of_ranks_fixed_in_advance():
     assert f"margins are {smallest[0]:.0f} to {smallest[4]:.0f} of the 10,000" in caption("front")
     data["runs"] = [run for run in data["runs"] if run["seed"] == 0]
     assert not all(saying in text for saying in said_of_fixed_ranks(data))
-
-
-def test_inputs_dropped_in_twelve_epochs_are_level_with_all():
-    with_all, dropped = ([run["accuracy"] for run in stored("front")["runs"]
-                          if run["rank"] == 34 and (run["drop"] > 0) == some]
-                         for some in (False, True))
-    assert abs(with_all[0] - dropped[0]) < 0.005
-    assert "one run with and one without are level on the test images" in page("9-compression")
