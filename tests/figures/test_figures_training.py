@@ -5,6 +5,7 @@ import importlib
 import re
 
 import pytest
+from stored import MODULES, scales
 
 from figures import (
     _pages,
@@ -13,8 +14,6 @@ from figures import (
     front,
     lenet5_table,
     robust_initialisation,
-    svd_pruning,
-    timings,
     trainers,
 )
 from figures import what_matters as ablation
@@ -57,13 +56,23 @@ def the_half_for_the_whole(data):
     half["validation"], own["validation"] = own["validation"], half["validation"]
 
 
-@pytest.mark.parametrize("claim, plant", [
+CLAIMS = [
     (accuracy_vs_parameters.tau_trades_weights_for_accuracy, turned),
     (front.half_the_step_sizes_are_worse_on_validation_images, the_half_for_the_whole),
     (lenet5_table.nine_of_ten_weights_go, as_printed),
     (robust_initialisation.decay_stalls_the_factors_only, frozen),
     (trainers.one_gradient_a_step_is_best, as_if_of_equal_steps),
-    (ablation.small_steps_and_resting_bases_cost_most, of_half_the_step_size)])
+    (ablation.small_steps_and_resting_bases_cost_most, of_half_the_step_size)]
+
+
+def test_each_claim_of_a_default_is_shown_an_error():
+    """That of fine-tuning in test_fine_tuned."""
+    shown = {claim for claim, _ in CLAIMS} | {accuracy_vs_parameters.fine_tuning_gains_a_point}
+    modules = {importlib.import_module(claim.__module__) for claim in shown}
+    assert {claim for module in modules for claim in module.CLAIMS.get("default", ())} <= shown
+
+
+@pytest.mark.parametrize("claim, plant", CLAIMS)
 def test_the_claim_of_a_figure_on_training(claim, plant):
     module = importlib.import_module(claim.__module__)
     data = stored(module, "full" if module is ablation else "default")
@@ -115,13 +124,15 @@ def test_the_baseline_as_published_moves_no_kernel():
             == [True, False, True, False, False, False, False, False])
 
 
-@pytest.mark.parametrize("module", [accuracy_vs_parameters, front, lenet5_table,
-                                    robust_initialisation, svd_pruning, timings, trainers])
-def test_the_committed_tables_are_those_of_the_stored_results(module):
-    name, tables = module.__name__.rpartition(".")[2], _run.tables(module, stored(module))
+@pytest.mark.parametrize("module, scale", [
+    (module, scale) for module in MODULES for scale in scales(module.__name__.rpartition(".")[2])
+    if hasattr(module, "HEAD") or hasattr(module, "TABLES")], ids=lambda value: str(value)[:30])
+def test_the_committed_tables_are_those_of_the_stored_results(module, scale):
+    path, _ = _run.paths(module.__name__.rpartition(".")[2], scale)
+    tables = _run.tables(module, stored(module, scale))
     assert tables
     for ending, table in tables.items():
-        assert table == (_run.FOLDER / f"{name}{ending}.md").read_text(encoding="utf-8")
+        assert table == path.with_name(f"{path.stem}{ending}.md").read_text(encoding="utf-8")
         assert len({line.count("|") for line in table.splitlines() if line.startswith("|")}) == 1
 
 

@@ -37,6 +37,11 @@ def test_what_the_page_says_of_fine_tuning():
     text, data = page("published-vs-here"), stored("accuracy_vs_parameters", "full")
     for saying in said_of_fine_tuning(copy.deepcopy(data)):
         assert saying and saying in text, saying
+    settings, most = data["settings"], max(-m for m in accuracy_vs_parameters.ahead(data).values())
+    assert f"up to {most:.2f} points behind the larger ones" in page("README")
+    assert (f"{settings['epochs']} epochs with plain steps from rank {settings['start_rank']}"
+            in text and f"for {settings['fine_tuning']['epochs']} epochs, three tenths" in text
+            and settings["fine_tuning"]["drop"] == 0.3)
     for run in data["runs"][:2]:
         run["fine_tuned"]["accuracy"] = 0.999
     assert sum(saying not in text for saying in said_of_fine_tuning(data)) >= 3
