@@ -15,7 +15,8 @@ from lowrank_ode.integrators import GeoLoRA
 from lowrank_ode.training import train
 
 SMALL = {**accuracy_vs_parameters.SETTINGS["small"], "tau": 0.1, "epochs": 4,
-         "lr": [0.2, 0.2, 0.2, 0.5]}
+         "lr": [0.2, 0.2, 0.2, 0.5],
+         "fine_tuning": {"drop": 0.2, "lr": 0.4, "batch": 50, "epochs": 3}}
 ARGUMENTS = {name: SMALL[name] for name in ("data", "tau", "start_rank", "seed", "lr", "batch",
                                             "epochs", "fine_tuning")}
 
@@ -39,7 +40,8 @@ def by_hand(tau, choose=lambda held: int(np.argmax(held)), method=None, drop=Tru
 
 PLANTED = {"from the last epoch": {"choose": lambda held: -1},
            "from the first": {"choose": lambda held: 0},
-           "by DLRT": {"method": dlrt_or_dense(0.1)}, "nothing dropped": {"drop": False}}
+           "by DLRT": {"method": dlrt_or_dense(0.1)},
+           "at other ranks": {"method": GeoLoRA(0.1)}, "nothing dropped": {"drop": False}}
 
 
 @pytest.mark.parametrize("tau", [0.1, None])
